@@ -1,0 +1,1 @@
+"""Who may: policy and delegation behind one port."""

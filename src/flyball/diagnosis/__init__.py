@@ -1,0 +1,1 @@
+"""Structural diagnostics: pure functions over loops and signals."""

@@ -1,0 +1,1 @@
+"""Published trace formats turned into one row type."""

@@ -1,0 +1,89 @@
+"""What does the governor want done? A driver carries these out and reports back by events."""
+
+from msgspec import Struct
+
+from flyball.model import decision
+from flyball.model.decision import Allowance
+from flyball.model.faults import Refusal
+from flyball.model.prices import PriceBoard
+from flyball.model.signals import Settled
+from flyball.pricing.problem import Problem
+from flyball.units import Seconds, Usd
+
+
+class Forward(Struct, frozen=True, tag=True, gc=False):
+    """Send the request to `endpoint` (its number); `fallbacks` are the ordered alternatives.
+
+    `attempt` counts from 1. The driver must report FirstByte, then Served, AttemptFailed,
+    ClientGone or DeadlinePassed (at `allowance.deadline_at`). A failed attempt that may be retried
+    is answered by another Forward, so the driver never retries by itself.
+    """
+
+    request_id: str
+    attempt: int
+    endpoint: int
+    fallbacks: tuple[int, ...]
+    allowance: Allowance
+    price_usd: Usd
+    board_version: int
+    rule: str
+    class_name: str
+
+
+class Reject(Struct, frozen=True, tag=True, gc=False):
+    """Answer the client with this refusal, in the client's own error format."""
+
+    request_id: str
+    refusal: Refusal
+
+
+class Hold(Struct, frozen=True, tag=True, gc=False):
+    """Keep the request waiting; a Forward or Reject follows. DeadlinePassed is due at `until`."""
+
+    request_id: str
+    until: Seconds
+
+
+class Abort(Struct, frozen=True, tag=True, gc=False):
+    """Close the upstream of this request, and the client's stream, at once.
+
+    `refusal` None = the client is gone already: nothing can be answered.
+    """
+
+    request_id: str
+    refusal: Refusal | None
+
+
+class Record(Struct, frozen=True, tag=True, gc=False):
+    """Append to the ledger, in this order."""
+
+    record: decision.Record
+
+
+class Solve(Struct, frozen=True, tag=True):
+    """Solve the joint problem; answer with Solved."""
+
+    problem: Problem
+
+
+class Publish(Struct, frozen=True, tag=True):
+    """A new price board: show it, and send it to the workers."""
+
+    board: PriceBoard
+
+
+class Report(Struct, frozen=True, tag=True):
+    """Outcomes for the control process (a worker's driver sends them; answer: Observed there)."""
+
+    settled: tuple[Settled, ...]
+
+
+class Notice(Struct, frozen=True, tag=True):
+    """A line for the operator's log. `code` is stable; `level` info, warning or error."""
+
+    level: str
+    code: str
+    message: str
+
+
+Command = Forward | Reject | Hold | Abort | Record | Solve | Publish | Report | Notice

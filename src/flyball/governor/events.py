@@ -1,0 +1,167 @@
+"""What can happen to the governor? Each event carries its own time; chance and ids come in with it.
+
+A driver turns its input into these and feeds them, one at a time, to `Governor.handle`.
+"""
+
+from msgspec import Struct
+
+from flyball.governor.policy import Policy
+from flyball.model.fleet import Fleet
+from flyball.model.prices import PriceBoard
+from flyball.model.request import RequestHead
+from flyball.model.signals import EngineSample, PeerLoad, Settled
+from flyball.pricing.problem import Solution
+from flyball.units import Seconds, Tokens
+
+
+class RequestArrived(Struct, frozen=True, tag=True, gc=False):
+    """A client's request is complete. `draw` is uniform in [0, 1): all the chance a decision uses."""
+
+    at: Seconds
+    request_id: str
+    head: RequestHead
+    draw: float
+
+
+class FirstByte(Struct, frozen=True, tag=True, gc=False):
+    """The first byte of the answer's body reached the gateway."""
+
+    at: Seconds
+    request_id: str
+
+
+class Served(Struct, frozen=True, tag=True, gc=False):
+    """The answer was relayed whole. Token counts are the engine's own; 0 = it did not tell."""
+
+    at: Seconds
+    request_id: str
+    status: int
+    input_tokens: Tokens = 0
+    cached_tokens: Tokens = 0
+    output_tokens: Tokens = 0
+    output_bytes: int = 0
+
+
+class AttemptFailed(Struct, frozen=True, tag=True, gc=False):
+    """One attempt failed. `started` = bytes of an answer already went to the client.
+
+    `cause`: connect, reset, early-close, garbage, stall, status, tls. `status` is the engine's, or 0.
+    """
+
+    at: Seconds
+    request_id: str
+    endpoint: int
+    cause: str
+    status: int = 0
+    retry_after_s: Seconds = 0.0
+    started: bool = False
+    detail: str = ""
+
+
+class ClientGone(Struct, frozen=True, tag=True, gc=False):
+    """The client closed before the answer was whole."""
+
+    at: Seconds
+    request_id: str
+
+
+class DeadlinePassed(Struct, frozen=True, tag=True, gc=False):
+    """The deadline set in `Forward` or `Hold` has passed."""
+
+    at: Seconds
+    request_id: str
+
+
+class Sampled(Struct, frozen=True, tag=True):
+    """An endpoint was scraped: a sample, or None and the reason."""
+
+    at: Seconds
+    endpoint: int
+    sample: EngineSample | None
+    error: str = ""
+
+
+class PeersSeen(Struct, frozen=True, tag=True):
+    """The other workers' work in flight; endpoints not listed carry none of it."""
+
+    at: Seconds
+    loads: tuple[PeerLoad, ...]
+
+
+class Observed(Struct, frozen=True, tag=True):
+    """Outcomes settled by the workers since the last report (control process only)."""
+
+    at: Seconds
+    settled: tuple[Settled, ...]
+
+
+class Tick(Struct, frozen=True, tag=True):
+    """A control period begins."""
+
+    at: Seconds
+
+
+class Solved(Struct, frozen=True, tag=True):
+    """The answer to `Solve`; None and a reason if the solver failed."""
+
+    at: Seconds
+    solution: Solution | None
+    error: str = ""
+
+
+class BoardReceived(Struct, frozen=True, tag=True):
+    """A price board published elsewhere (by the control process, or another site)."""
+
+    at: Seconds
+    board: PriceBoard
+
+
+class FleetChanged(Struct, frozen=True, tag=True):
+    """A configuration came into force: the whole new fleet, classes and principals."""
+
+    at: Seconds
+    fleet: Fleet
+    policy: Policy
+    digest: str
+
+
+class EndpointDraining(Struct, frozen=True, tag=True):
+    """An operator takes an endpoint out of (or back into) service."""
+
+    at: Seconds
+    endpoint: int
+    draining: bool
+
+
+class DrainBegun(Struct, frozen=True, tag=True):
+    """This gateway shuts down: admit nothing new, finish what runs."""
+
+    at: Seconds
+
+
+class LedgerChanged(Struct, frozen=True, tag=True):
+    """The ledger can or cannot record."""
+
+    at: Seconds
+    available: bool
+    detail: str = ""
+
+
+Event = (
+    RequestArrived
+    | FirstByte
+    | Served
+    | AttemptFailed
+    | ClientGone
+    | DeadlinePassed
+    | Sampled
+    | PeersSeen
+    | Observed
+    | Tick
+    | Solved
+    | BoardReceived
+    | FleetChanged
+    | EndpointDraining
+    | DrainBegun
+    | LedgerChanged
+)

@@ -1,0 +1,60 @@
+"""Which numbers and rules govern the core? (What the fleet file sets, with its defaults.)"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from flyball.model.request import Principal, RequestClass
+from flyball.units import Ratio, Seconds
+
+
+class Pricing(Struct, frozen=True, kw_only=True):
+    """Constants of the price rules; defaults from the project's control experiment (docs/design)."""
+
+    externality_weight: float = 1.5
+    kv_price_weight: float = 1.0
+    plan_price_weight: float = 1.0
+    early_refusal_ratio: Ratio = 1.3
+    ttft_width_s: Seconds = 0.075
+    tpot_width_s: Seconds = 0.006
+    near_equal_ratio: Ratio = 0.02
+    explore_ratio: Ratio = 0.0
+    view_age_s_max: Seconds = 0.25
+    mispredict_ratio_max: Ratio = 0.3
+    smoothing: Ratio = 0.4
+    solve_interval_s: Seconds = 5.0
+    board_valid_s: Seconds = 30.0
+    solver_gap_max: Ratio = 1e-4
+
+
+class Resilience(Struct, frozen=True, kw_only=True):
+    """Retries, circuits, holding: every one bounded."""
+
+    attempts_max: int = 3
+    retry_budget_ratio: Ratio = 0.1
+    retry_budget_tokens_max: float = 100.0
+    circuit_failures_max: int = 5
+    circuit_open_s: Seconds = 2.0
+    circuit_open_s_max: Seconds = 60.0
+    slow_start_s: Seconds = 10.0
+    held_max: int = 1024
+    in_flight_max: int = 65_536
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """All that an operator decides, apart from the fleet itself. `classes[0]` is the default class.
+
+    `mode` observe = decide and record, but let the stated `baseline` rule place the work.
+    `principals` () = no keys are asked for (development only; `flyball check` warns).
+    """
+
+    classes: tuple[RequestClass, ...]
+    principals: tuple[Principal, ...] = ()
+    mode: Literal["observe", "enforce"] = "enforce"
+    baseline: Literal["least-request", "round-robin"] = "least-request"
+    pricing: Pricing = Pricing()
+    resilience: Resilience = Resilience()
+    refuse_without_ledger: bool = True
+    worker: int = 0
+    workers: int = 1
+    tick_s: Seconds = 1.0

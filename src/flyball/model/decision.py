@@ -1,0 +1,152 @@
+"""What was decided for a request, at which prices, and what is written down of it?
+
+The records here are what the ledger keeps: no prompt text, only names, numbers and digests.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from flyball.units import Ratio, Seconds, Tokens, Usd
+
+Rule = Literal["price", "fallback-stale-view", "fallback-mispredicted", "single", "probe"]
+OutcomeKind = Literal[
+    "served", "refused", "failed", "client-gone", "deadline", "truncated-stream", "lost"
+]
+
+
+class Allowance(Struct, frozen=True, kw_only=True, gc=False):
+    """What a request may use: tokens offered and kept, answer tokens, attempts, time."""
+
+    tokens_offered: Tokens
+    tokens_kept: Tokens
+    output_tokens_max: Tokens
+    attempts_max: int
+    deadline_at: Seconds
+
+
+class Candidate(Struct, frozen=True, kw_only=True, gc=False):
+    """One endpoint as it was priced: predicted latency and each term of its cost in USD."""
+
+    endpoint: str
+    ttft_s: Seconds
+    tpot_s: Seconds
+    cached_tokens: Tokens
+    lateness_usd: Usd
+    externality_usd: Usd
+    resource_usd: Usd
+    total_usd: Usd
+    propensity: Ratio
+
+
+class Intent(Struct, frozen=True, kw_only=True, tag="intent", tag_field="kind"):
+    """Written before the effect: who asked for what, what was chosen out of what, and why.
+
+    `lineage` = id of the first attempt of this work if this is a retry. `feasibility` names the
+    `Feasibility` record that says which endpoints were ruled out, and by which rule.
+    """
+
+    id: str
+    at: Seconds
+    principal: str
+    class_name: str
+    session: str
+    session_source: str
+    model: str
+    operation: str
+    attempt: int
+    lineage: str
+    is_retry: bool
+    tokens_offered: Tokens
+    tokens_kept: Tokens
+    output_tokens_max: Tokens
+    deadline_at: Seconds
+    value_usd: Usd
+    rule: Rule
+    probe_arm: str
+    endpoint: str
+    pool: str
+    candidates: tuple[Candidate, ...]
+    candidates_count: int
+    feasibility: str
+    board_version: int
+    board_age_s: Seconds
+    view_age_s: Seconds
+    held_s: Seconds
+    mode: str
+
+
+class Outcome(Struct, frozen=True, kw_only=True, tag="outcome", tag_field="kind"):
+    """Written after the effect: exactly one per intent, and one alone for a request refused."""
+
+    id: str
+    at: Seconds
+    outcome: OutcomeKind
+    endpoint: str
+    attempts: int
+    status: int
+    code: str
+    reason: str
+    input_tokens: Tokens
+    cached_tokens: Tokens
+    output_tokens: Tokens
+    ttft_s: Seconds
+    e2e_s: Seconds
+    in_time: bool
+    cost_usd: Usd
+    principal: str = ""
+    class_name: str = ""
+    model: str = ""
+    price_usd: Usd = 0.0
+    retry_after_s: Seconds = 0.0
+    lineage: str = ""
+
+
+class Feasibility(Struct, frozen=True, kw_only=True, tag="feasibility", tag_field="kind"):
+    """Which endpoints one kind of request may use: written when it changes, named by intents."""
+
+    id: str
+    at: Seconds
+    scope: str
+    allowed: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
+
+
+class LoopAction(Struct, frozen=True, kw_only=True, tag="loop-action", tag_field="kind"):
+    """One loop moved one set-point (`coherence.md` 8.2 names: actuator, scope, old, new, reason)."""
+
+    id: str
+    at: Seconds
+    loop: str
+    actuator: str
+    scope: str
+    old: str
+    new: str
+    reason: str
+    mode: str
+
+
+class PricesSet(Struct, frozen=True, kw_only=True, tag="prices", tag_field="kind"):
+    """A price board was published, or refused by its certificate."""
+
+    id: str
+    at: Seconds
+    version: int
+    published: bool
+    gap: Ratio
+    solve_s: Seconds
+    reason: str
+    prices: tuple[tuple[str, Usd, Usd, Usd], ...]
+
+
+class ConfigSet(Struct, frozen=True, kw_only=True, tag="config", tag_field="kind"):
+    """A configuration came into force (its digest), or was refused."""
+
+    id: str
+    at: Seconds
+    digest: str
+    in_force: bool
+    reason: str
+
+
+Record = Intent | Outcome | Feasibility | LoopAction | PricesSet | ConfigSet

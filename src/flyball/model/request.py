@@ -1,0 +1,76 @@
+"""What is a request: what the client sent, which class it belongs to, whose it is?"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from flyball.units import Bytes, Seconds, Tokens, Usd
+
+Operation = Literal["chat", "completion", "embedding", "response", "message", "infer", "models"]
+
+
+class Promise(Struct, frozen=True, kw_only=True):
+    """The latency promise of a class; 0 = not promised. E2E counts from arrival to last byte."""
+
+    ttft_s: Seconds = 0.0
+    tpot_s: Seconds = 0.0
+    e2e_s: Seconds = 0.0
+
+
+class RequestClass(Struct, frozen=True, kw_only=True):
+    """Requests alike in model, latency class, data class and origin.
+
+    `value_usd` is what one answer in time is worth. `jurisdictions` () = anywhere. A sheddable class
+    may be refused for its price alone. `output_tokens_mean` seeds the estimate of answer length.
+    """
+
+    name: str
+    value_usd: Usd = 0.01
+    promise: Promise = Promise()
+    jurisdictions: tuple[str, ...] = ()
+    data_class: str = "public"
+    sheddable: bool = False
+    queue_s_max: Seconds = 0.0
+    output_tokens_mean: Tokens = 256
+    deadline_s: Seconds = 600.0
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Whom an API key stands for, and which classes and models that party may use.
+
+    `key_sha256` = lower-case hex SHA-256 of the key, so that no secret is kept. () = no restriction.
+    """
+
+    name: str
+    key_sha256: str
+    classes: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    jurisdictions: tuple[str, ...] = ()
+    default_class: str = ""
+
+
+class RequestHead(Struct, frozen=True, kw_only=True, gc=False):
+    """What a driver read off one request: all that a decision may depend on, and no prompt text.
+
+    `prefix` = chained 64-bit hashes of the prompt's leading blocks of `prefix_block_bytes` bytes;
+    entry i covers blocks 0..i. `body_digest` = 64-bit hash of the prompt, to recognise a repeat.
+    """
+
+    operation: Operation
+    model: str
+    stream: bool = False
+    key_sha256: str = ""
+    class_hint: str = ""
+    session_hint: str = ""
+    session_source: str = ""
+    retry_count: int = 0
+    prompt_bytes: Bytes = 0
+    output_tokens_max: Tokens = 0
+    prefix: tuple[int, ...] = ()
+    prefix_block_bytes: Bytes = 1024
+    body_digest: int = 0
+    jurisdiction_hint: str = ""
+    deadline_s: Seconds = 0.0
+    ttft_s_max: Seconds = 0.0
+    tpot_s_max: Seconds = 0.0
+    priority: int = 0

@@ -1,0 +1,52 @@
+"""What was measured of an engine, when, and how far may it be believed?"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from flyball.units import Ratio, Seconds, Tokens
+
+Quality = Literal["fresh", "stale", "absent"]
+
+
+class EngineSample(Struct, frozen=True, kw_only=True):
+    """One reading of an engine's own metrics; None = the engine does not tell that figure."""
+
+    waiting: int | None = None
+    running: int | None = None
+    kv_usage: Ratio | None = None
+    kv_tokens_max: Tokens | None = None
+    block_tokens: Tokens | None = None
+    prefix_hits: float | None = None
+    prefix_queries: float | None = None
+    preemptions: float | None = None
+
+
+class PeerLoad(Struct, frozen=True, kw_only=True):
+    """Work that the other gateway workers have in flight at one endpoint."""
+
+    endpoint: int
+    running: int
+    pending: int
+    pending_prefill_tokens: float
+    kv_tokens: float
+
+
+class Settled(Struct, frozen=True, kw_only=True, gc=False):
+    """What one finished request tells the estimators (workers send these to the control process)."""
+
+    at: float
+    class_name: str
+    model: str
+    endpoint: int
+    outcome: str
+    is_retry: bool
+    prompt_bytes: int
+    input_tokens: Tokens
+    cached_tokens: Tokens
+    output_tokens: Tokens
+    ttft_s: Seconds
+    e2e_s: Seconds
+    ttft_s_predicted: Seconds
+    tpot_s_predicted: Seconds
+    in_time: bool

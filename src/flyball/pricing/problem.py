@@ -1,0 +1,1 @@
+"""What is the joint problem of one period, as pure data, and what does its answer look like?"""
