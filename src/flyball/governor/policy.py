@@ -55,6 +55,6 @@ class Policy(Struct, frozen=True, kw_only=True):
     pricing: Pricing = Pricing()
     resilience: Resilience = Resilience()
     refuse_without_ledger: bool = True
-    worker: int = 0
+    role: Literal["whole", "worker", "control"] = "whole"
     workers: int = 1
     tick_s: Seconds = 1.0

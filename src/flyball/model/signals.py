@@ -50,3 +50,9 @@ class Settled(Struct, frozen=True, kw_only=True, gc=False):
     ttft_s_predicted: Seconds
     tpot_s_predicted: Seconds
     in_time: bool
+    code: str = ""
+    attempts: int = 1
+    held_s: Seconds = 0.0
+    value_usd: float = 0.0
+    cost_usd: float = 0.0
+    jurisdiction: str = ""
