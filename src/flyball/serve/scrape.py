@@ -1,0 +1,185 @@
+"""What do the engines say of themselves right now?
+
+One task keeps the due times of all endpoints and starts scrapes; each endpoint has at most one
+under way, and its next is due one interval after the last began, so a slow engine is asked less
+often and delays no other. When the loop itself is late, all intervals stretch (up to tenfold):
+metrics yield to requests. What cannot be read is told as such (`Sampled(sample=None, error)`),
+never as a number.
+"""
+
+import asyncio
+import heapq
+import random
+from collections.abc import Callable, Mapping
+
+import aiohttp
+from msgspec import Struct
+
+from flyball.governor.events import Sampled
+from flyball.model.fleet import Endpoint, Fleet
+from flyball.model.signals import EngineSample
+from flyball.units import Bytes, Seconds
+
+ReadMetrics = Callable[[str, bytes], EngineSample]
+PAGE_BYTES_MAX: Bytes = 4 << 20
+LATE_S = 0.005
+STRETCH_MAX = 10.0
+_NOTHING = EngineSample()
+
+
+class ScrapeLimits(Struct, frozen=True, kw_only=True):
+    """How often, how long, how many at once. `jitter` = share of the interval drawn at random."""
+
+    interval_s: Seconds = 0.1
+    timeout_s: Seconds = 1.0
+    concurrency_max: int = 32
+    jitter: float = 0.2
+
+
+class Target(Struct, frozen=True):
+    """One endpoint to ask: its number in the fleet, its engine's kind, URL and secret."""
+
+    number: int
+    kind: str
+    url: str
+    headers: dict[str, str]
+
+
+def targets(fleet: Fleet, credentials: Mapping[str, str]) -> tuple[Target, ...]:
+    """The endpoints that have a metrics URL; `credentials` = endpoint name -> bearer token."""
+    kinds = {pool.name: pool.engine for pool in fleet.pools}
+
+    def headers(endpoint: Endpoint) -> dict[str, str]:
+        secret = credentials.get(endpoint.name, "")
+        return {"Authorization": f"Bearer {secret}"} if secret else {}
+
+    return tuple(
+        Target(number, kinds[endpoint.pool], endpoint.metrics_url, headers(endpoint))
+        for number, endpoint in enumerate(fleet.endpoints)
+        if endpoint.metrics_url
+    )
+
+
+class Scraper:
+    """Feeds `on_sampled` from all targets until `stop`; call everything on the loop."""
+
+    def __init__(
+        self,
+        read_metrics: ReadMetrics,
+        on_sampled: Callable[[Sampled], None],
+        now: Callable[[], Seconds],
+        limits: ScrapeLimits,
+    ) -> None:
+        self._read_metrics = read_metrics
+        self._on_sampled = on_sampled
+        self._now = now
+        self._limits = limits
+        self._due: list[tuple[float, int, Target]] = []
+        self._epoch = 0
+        self._busy: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self._main: asyncio.Task[None] | None = None
+        self.stretch = 1.0
+
+    def replace(self, wanted: tuple[Target, ...], limits: ScrapeLimits | None = None) -> None:
+        """Ask these from now on; answers of scrapes begun before are thrown away."""
+        self._limits = limits or self._limits
+        self._epoch += 1
+        start = asyncio.get_running_loop().time()
+        self._due = [
+            (start + random.random() * self._limits.interval_s, target.number, target)
+            for target in wanted
+        ]
+        heapq.heapify(self._due)
+        self._changed.set()
+
+    def start(self) -> None:
+        """Begin; `replace` gives the targets, before or after."""
+        self._main = asyncio.create_task(self._run(), name="scrape")
+
+    async def stop(self) -> None:
+        """End all scrapes."""
+        tasks = [task for task in (self._main, *self._busy) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        connector = aiohttp.TCPConnector(limit=0, limit_per_host=2, keepalive_timeout=30)
+        timeout = aiohttp.ClientTimeout(total=self._limits.timeout_s)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+            while True:
+                await self._start_due(session)
+
+    async def _start_due(self, session: aiohttp.ClientSession) -> None:
+        """Wait for the next due time (or a change of targets), then start what is due."""
+        clock = asyncio.get_running_loop().time
+        full = len(self._busy) >= self._limits.concurrency_max
+        wait_s = None if full or not self._due else max(0.0, self._due[0][0] - clock())
+        planned = clock() + (wait_s or 0.0)
+        self._changed.clear()
+        try:
+            await asyncio.wait_for(self._changed.wait(), wait_s)
+        except TimeoutError:
+            self._note_lateness(clock() - planned)
+        while self._due and self._due[0][0] <= clock():
+            if len(self._busy) >= self._limits.concurrency_max:
+                break
+            _, _, target = heapq.heappop(self._due)
+            task = asyncio.create_task(self._scrape(session, target, self._epoch))
+            self._busy.add(task)
+            task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._busy.discard(task)
+        self._changed.set()
+
+    def _note_lateness(self, late_s: Seconds) -> None:
+        wanted = 1.0 + max(0.0, late_s - LATE_S / 5) / LATE_S
+        self.stretch = min(STRETCH_MAX, 0.8 * self.stretch + 0.2 * wanted)
+
+    async def _scrape(self, session: aiohttp.ClientSession, target: Target, epoch: int) -> None:
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        sample, error = await self._read(session, target)
+        if epoch != self._epoch:
+            return
+        limits = self._limits
+        interval_s = limits.interval_s * self.stretch
+        interval_s *= 1.0 + limits.jitter * (random.random() - 0.5)
+        heapq.heappush(self._due, (max(begun + interval_s, clock()), target.number, target))
+        self._on_sampled(Sampled(self._now(), target.number, sample, error))
+
+    async def _read(
+        self, session: aiohttp.ClientSession, target: Target
+    ) -> tuple[EngineSample | None, str]:
+        """A sample, or None and a sentence that says what was wrong with the answer."""
+        try:
+            page = await _fetch(session, target)
+        except TimeoutError:
+            return None, f"{target.url}: no answer within {self._limits.timeout_s:g} s"
+        except (aiohttp.ClientError, OSError, ValueError) as fault:
+            return None, f"{target.url}: {fault or type(fault).__name__}"
+        try:
+            sample = self._read_metrics(target.kind, page)
+        except Exception as fault:  # a page no one foresaw is the engine's fault, not a crash here
+            return None, f"{target.url}: cannot be read: {fault}"
+        if sample == _NOTHING:
+            return None, f"{target.url}: has none of the metrics of a {target.kind} engine"
+        return sample, ""
+
+
+async def _fetch(session: aiohttp.ClientSession, target: Target) -> bytes:
+    """The page. Raises ValueError on a status other than 200 or a page above `PAGE_BYTES_MAX`."""
+    headers = {"Accept-Encoding": "identity", **target.headers}
+    async with session.get(target.url, headers=headers, allow_redirects=False) as answer:
+        if answer.status != 200:
+            raise ValueError(f"status {answer.status}")
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in answer.content.iter_chunked(1 << 16):
+            size += len(chunk)
+            if size > PAGE_BYTES_MAX:
+                raise ValueError(f"the page is larger than {PAGE_BYTES_MAX} bytes")
+            chunks.append(chunk)
+        return b"".join(chunks)
