@@ -15,7 +15,7 @@ from flyball.units import Seconds, Tokens
 
 
 class RequestArrived(Struct, frozen=True, tag=True, gc=False):
-    """A client's request is complete. `draw` is uniform in [0, 1): all the chance a decision uses."""
+    """A client's request is complete. `draw`, uniform in [0, 1), is all the chance it may use."""
 
     at: Seconds
     request_id: str
@@ -45,7 +45,7 @@ class Served(Struct, frozen=True, tag=True, gc=False):
 class AttemptFailed(Struct, frozen=True, tag=True, gc=False):
     """One attempt failed. `started` = bytes of an answer already went to the client.
 
-    `cause`: connect, reset, early-close, garbage, stall, status, tls. `status` is the engine's, or 0.
+    `cause`: connect, reset, early-close, garbage, stall, status, tls. `status`: the engine's, or 0.
     """
 
     at: Seconds

@@ -9,7 +9,7 @@ from flyball.units import Ratio, Seconds
 
 
 class Pricing(Struct, frozen=True, kw_only=True):
-    """Constants of the price rules; defaults from the project's control experiment (docs/design)."""
+    """Constants of the price rules; defaults from the project's control experiment."""
 
     externality_weight: float = 1.5
     kv_price_weight: float = 1.0

@@ -11,7 +11,7 @@ from flyball.units import Ratio, Seconds, Tokens, Usd
 
 Rule = Literal["price", "fallback-stale-view", "fallback-mispredicted", "single", "probe"]
 OutcomeKind = Literal[
-    "served", "refused", "failed", "client-gone", "deadline", "truncated-stream", "lost"
+    "served", "refused", "failed", "retried", "client-gone", "deadline", "truncated-stream"
 ]
 
 
@@ -43,7 +43,9 @@ class Intent(Struct, frozen=True, kw_only=True, tag="intent", tag_field="kind"):
     """Written before the effect: who asked for what, what was chosen out of what, and why.
 
     `lineage` = id of the first attempt of this work if this is a retry. `feasibility` names the
-    `Feasibility` record that says which endpoints were ruled out, and by which rule.
+    `Feasibility` record that says which endpoints were ruled out, and by which rule. In observe mode
+    `endpoint` is where the baseline rule put the work, `candidates[0]` what the governor would have
+    chosen, and `advice` what it would have done instead of placing it.
     """
 
     id: str
@@ -74,10 +76,15 @@ class Intent(Struct, frozen=True, kw_only=True, tag="intent", tag_field="kind"):
     view_age_s: Seconds
     held_s: Seconds
     mode: str
+    advice: str = ""
 
 
 class Outcome(Struct, frozen=True, kw_only=True, tag="outcome", tag_field="kind"):
-    """Written after the effect: exactly one per intent, and one alone for a request refused."""
+    """Written after the effect: exactly one per intent, joined by (id, attempts = intent.attempt).
+
+    "retried" closes an attempt that went on at a fall-back; any other kind closes the request. A
+    request refused before it was placed has an outcome alone, with attempts = 0.
+    """
 
     id: str
     at: Seconds

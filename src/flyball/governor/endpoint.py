@@ -1,0 +1,192 @@
+"""What does the governor know of one endpoint right now: work in flight, readings, trust, health?
+
+Own work is counted exactly; work of peers and of foreign clients comes from exchanges and scrapes.
+A stale reading is marked and its last value kept: it is never taken as full or as empty.
+"""
+
+from math import exp, log
+
+from flyball.model.fleet import Endpoint, Pool, Site
+from flyball.model.profile import StepCost
+from flyball.model.signals import EngineSample, Quality
+from flyball.units import Seconds, usd_per_joule, usd_per_second
+
+# Step of the online correction: one observation moves a bias by a twelfth (about 12 requests deep).
+LEARN_STEP = 1.0 / 12.0
+BIAS_LOG_MAX = log(4.0)
+OBSERVATIONS_TO_TRUST = 12
+
+
+class EndpointState:
+    """The mutable state of one endpoint. `index` is its number in the fleet."""
+
+    __slots__ = (
+        "allow_probe",
+        "base_usd_per_s",
+        "circuit_open_s",
+        "circuit_until",
+        "decode",
+        "draining",
+        "failures",
+        "foreign_kv",
+        "foreign_running",
+        "foreign_seen",
+        "foreign_waiting",
+        "has_metrics",
+        "index",
+        "input_usd",
+        "joule_usd",
+        "jurisdiction",
+        "kv",
+        "kv_max",
+        "mixed",
+        "name",
+        "observations",
+        "output_usd",
+        "overhead_s",
+        "peer_kv",
+        "peer_pending",
+        "peer_prefill",
+        "peer_running",
+        "pending",
+        "pending_prefill",
+        "pool",
+        "pool_index",
+        "prefill_rate",
+        "prefill_rate_at",
+        "rtt_s",
+        "running",
+        "running_by_class",
+        "sample",
+        "sample_at",
+        "scrape_error",
+        "seqs_max",
+        "session_tokens",
+        "slow_start_until",
+        "step_tokens_max",
+        "tpot_bias_log",
+        "tpot_error",
+        "ttft_bias_log",
+        "ttft_error",
+        "watts_span",
+    )
+
+    def __init__(
+        self, index: int, endpoint: Endpoint, pool: Pool, pool_index: int, site: Site
+    ) -> None:
+        profile = pool.profile
+        self.index = index
+        self.name = endpoint.name
+        self.pool = pool
+        self.pool_index = pool_index
+        self.jurisdiction = site.jurisdiction
+        self.rtt_s: Seconds = site.rtt_s
+        self.decode: StepCost = profile.decode
+        self.mixed: StepCost = profile.mixed
+        self.overhead_s = profile.request_overhead_s
+        self.seqs_max = profile.limits.seqs_max
+        self.step_tokens_max = profile.limits.step_tokens_max
+        self.kv_max = float(profile.limits.kv_tokens_max)
+        self.input_usd = pool.usd_per_million_input_tokens / 1e6
+        self.output_usd = pool.usd_per_million_output_tokens / 1e6
+        self.base_usd_per_s = usd_per_second(profile.usd_per_hour)
+        self.joule_usd = usd_per_joule(site.usd_per_kwh)
+        self.watts_span = profile.power.full_watts - profile.power.idle_watts
+        self.has_metrics = bool(endpoint.metrics_url)
+        self.running = self.pending = 0
+        self.pending_prefill = self.kv = 0.0
+        self.peer_running = self.peer_pending = 0
+        self.peer_prefill = self.peer_kv = 0.0
+        self.foreign_running = self.foreign_waiting = self.foreign_seen = 0
+        self.foreign_kv = 0.0
+        self.sample: EngineSample | None = None
+        self.sample_at: Seconds = float("-inf")
+        self.scrape_error = ""
+        self.ttft_bias_log = self.tpot_bias_log = 0.0
+        self.ttft_error = self.tpot_error = 0.0
+        self.observations = 0
+        self.failures = 0
+        self.circuit_until: Seconds = 0.0
+        self.circuit_open_s: Seconds = 0.0
+        self.allow_probe = False
+        self.draining = False
+        self.slow_start_until: Seconds = float("-inf")
+        self.prefill_rate = 0.0
+        self.prefill_rate_at: Seconds = 0.0
+        self.session_tokens = 0.0
+        self.running_by_class: dict[int, int] = {}
+
+    @property
+    def sequences(self) -> int:
+        """Sequences decoding there, whoever sent them."""
+        return self.running + self.peer_running + self.foreign_running
+
+    @property
+    def load(self) -> int:
+        """All requests there, running or waiting."""
+        return (
+            self.running
+            + self.pending
+            + self.peer_running
+            + self.peer_pending
+            + self.foreign_running
+            + self.foreign_waiting
+        )
+
+    def quality(self, at: Seconds, age_s_max: Seconds) -> Quality:
+        """Whether the last reading may be believed; "absent" = this engine is not scraped."""
+        if not self.has_metrics:
+            return "absent"
+        return "fresh" if at - self.sample_at <= age_s_max else "stale"
+
+    def take_sample(self, at: Seconds, sample: EngineSample) -> None:
+        """Foreign work = what the engine tells, less what this gateway and its peers have there."""
+        self.sample, self.sample_at, self.scrape_error = sample, at, ""
+        own = self.running + self.pending + self.peer_running + self.peer_pending
+        foreign = max(0, (sample.running or 0) + (sample.waiting or 0) - own)
+        # A reading is older than our own counts: only what two readings agree on is foreign.
+        agreed = min(foreign, self.foreign_seen)
+        self.foreign_seen = foreign
+        self.foreign_waiting = min(agreed, sample.waiting or 0)
+        self.foreign_running = agreed - self.foreign_waiting
+        if sample.kv_tokens_max:
+            self.kv_max = float(sample.kv_tokens_max)
+        if sample.kv_usage is not None:
+            told = sample.kv_usage * self.kv_max
+            self.foreign_kv = (
+                max(0.0, told - self.kv - self.peer_kv) if self.foreign_running else 0.0
+            )
+
+    def learn_ttft(self, predicted_s: Seconds, observed_s: Seconds) -> None:
+        """Move the multiplicative TTFT correction toward observed / predicted."""
+        error = _log_ratio(observed_s, predicted_s)
+        self.ttft_bias_log = _clip(self.ttft_bias_log + LEARN_STEP * error)
+        self.ttft_error += LEARN_STEP * (abs(error) - self.ttft_error)
+        self.observations += 1
+
+    def learn_tpot(self, predicted_s: Seconds, observed_s: Seconds) -> None:
+        """Move the multiplicative TPOT correction toward observed / predicted."""
+        error = _log_ratio(observed_s, predicted_s)
+        self.tpot_bias_log = _clip(self.tpot_bias_log + LEARN_STEP * error)
+        self.tpot_error += LEARN_STEP * (abs(error) - self.tpot_error)
+
+    def is_mispredicted(self, ratio_max: float) -> bool:
+        """Whether predictions here are off by more than `ratio_max`, after enough observations.
+
+        A steady bias is corrected and forgiven; what counts is the error that remains after it.
+        """
+        return self.observations >= OBSERVATIONS_TO_TRUST and self.ttft_error > log(1.0 + ratio_max)
+
+    def note_prefill(self, at: Seconds, tokens: float) -> None:
+        """Fold prefill tokens sent at `at` into the rate (tokens/s, 5 s memory)."""
+        elapsed = max(0.0, at - self.prefill_rate_at)
+        self.prefill_rate = self.prefill_rate * exp(-elapsed / 5.0) + tokens / 5.0
+        self.prefill_rate_at = at
+
+
+def _log_ratio(observed: float, predicted: float) -> float:
+    return log(max(observed, 1e-6) / max(predicted, 1e-6))
+
+
+def _clip(value: float) -> float:
+    return max(-BIAS_LOG_MAX, min(BIAS_LOG_MAX, value))

@@ -1,0 +1,84 @@
+"""What is remembered of one request between its arrival and its outcome?"""
+
+from flyball.governor.endpoint import EndpointState
+from flyball.governor.events import AttemptFailed
+from flyball.governor.scope import Scope
+from flyball.model.request import Principal, RequestClass, RequestHead
+from flyball.units import Seconds, Usd
+
+ANYONE = Principal(name="anonymous", key_sha256="")
+UNKNOWN_CLASS = RequestClass(name="")
+NOWHERE = Scope("", (), [])
+
+
+class Flight:
+    """One request in the governor's hands: held, or running at `endpoint`."""
+
+    __slots__ = (
+        "arrived_at",
+        "attempt",
+        "attempts_max",
+        "cached_tokens",
+        "class_index",
+        "cost_usd",
+        "deadline_at",
+        "draw",
+        "endpoint",
+        "failure",
+        "fallbacks",
+        "first_byte_at",
+        "forwarded_at",
+        "head",
+        "held_until",
+        "is_retry",
+        "klass",
+        "kv",
+        "lineage",
+        "output_tokens",
+        "output_tokens_max",
+        "prefill",
+        "principal",
+        "prompt_tokens",
+        "request_id",
+        "scope",
+        "session",
+        "session_source",
+        "tpot_s",
+        "tried",
+        "ttft_s",
+        "value_usd",
+    )
+
+    def __init__(self, request_id: str, at: Seconds, head: RequestHead, draw: float) -> None:
+        self.request_id = request_id
+        self.arrived_at = at
+        self.head = head
+        self.draw = draw
+        self.principal: Principal = ANYONE
+        self.klass: RequestClass = UNKNOWN_CLASS
+        self.class_index = 0
+        self.scope: Scope = NOWHERE
+        self.session = ""
+        self.session_source = ""
+        self.lineage = request_id
+        self.is_retry = False
+        self.prompt_tokens = 0
+        self.output_tokens = 0
+        self.output_tokens_max = 0
+        self.deadline_at: Seconds = 0.0
+        self.attempts_max = 1
+        self.attempt = 0
+        self.tried: tuple[int, ...] = ()
+        self.value_usd: Usd = 0.0
+        self.endpoint: EndpointState | None = None
+        self.fallbacks: tuple[int, ...] = ()
+        self.held_until: Seconds = 0.0
+        self.forwarded_at: Seconds = 0.0
+        self.first_byte_at: Seconds = 0.0
+        self.prefill = 0.0
+        self.kv = 0.0
+        self.cached_tokens = 0
+        self.ttft_s: Seconds = 0.0
+        self.tpot_s: Seconds = 0.0
+        self.cost_usd: Usd = 0.0
+        self.failure: AttemptFailed | None = None

@@ -1,0 +1,141 @@
+"""What does the governor answer to each event? The dispatcher, and nothing else."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flyball.governor import period, request
+from flyball.governor.commands import Command
+from flyball.governor.events import (
+    AttemptFailed,
+    BoardReceived,
+    ClientGone,
+    DeadlinePassed,
+    DrainBegun,
+    EndpointDraining,
+    Event,
+    FirstByte,
+    FleetChanged,
+    LedgerChanged,
+    Observed,
+    PeersSeen,
+    RequestArrived,
+    Sampled,
+    Served,
+    Solved,
+    Tick,
+)
+from flyball.governor.flight import Flight
+from flyball.governor.policy import Policy
+from flyball.governor.request import settle
+from flyball.governor.state import State
+from flyball.model.fleet import Fleet
+from flyball.model.prices import PriceBoard
+from flyball.model.signals import PeerLoad
+
+
+class Governor:
+    """The core. Feed it one event at a time; carry out the commands in order.
+
+    Equal events in equal order give equal commands: nothing else is read. Not thread-safe: one
+    driver owns it.
+    """
+
+    def __init__(self, fleet: Fleet, policy: Policy) -> None:
+        self.state = State(fleet, policy)
+        self._table: dict[type, Callable[[Any, list[Command]], None]] = {
+            RequestArrived: self._request_arrived,
+            FirstByte: self._first_byte,
+            Served: self._served,
+            AttemptFailed: self._attempt_failed,
+            ClientGone: self._client_gone,
+            DeadlinePassed: self._deadline_passed,
+            Sampled: self._sampled,
+            PeersSeen: self._peers_seen,
+            Observed: self._observed,
+            Tick: self._tick,
+            Solved: self._solved,
+            BoardReceived: self._board_received,
+            FleetChanged: self._fleet_changed,
+            EndpointDraining: self._endpoint_draining,
+            DrainBegun: self._drain_begun,
+            LedgerChanged: self._ledger_changed,
+        }
+
+    def handle(self, event: Event) -> list[Command]:
+        """The commands that this event calls for, in the order to carry them out."""
+        out: list[Command] = []
+        self._table[type(event)](event, out)
+        return out
+
+    def in_flight(self) -> list[PeerLoad]:
+        """This governor's own work, endpoint by endpoint, for its peers."""
+        return self.state.view.own_loads()
+
+    @property
+    def board(self) -> PriceBoard:
+        """The prices in force."""
+        return self.state.view.board
+
+    # The path of one request.
+
+    def _request_arrived(self, event: RequestArrived, out: list[Command]) -> None:
+        flight = Flight(event.request_id, event.at, event.head, event.draw)
+        request.arrive(self.state, flight, event.at, out)
+
+    def _first_byte(self, event: FirstByte, out: list[Command]) -> None:
+        settle.first_byte(self.state, event)
+
+    def _served(self, event: Served, out: list[Command]) -> None:
+        settle.served(self.state, event, out)
+        request.reconsider(self.state, event.at, out)
+
+    def _attempt_failed(self, event: AttemptFailed, out: list[Command]) -> None:
+        flight = settle.attempt_failed(self.state, event, out)
+        if flight is not None:
+            request.decide(self.state, flight, event.at, out)
+
+    def _client_gone(self, event: ClientGone, out: list[Command]) -> None:
+        settle.client_gone(self.state, event.at, event.request_id, out)
+        request.reconsider(self.state, event.at, out)
+
+    def _deadline_passed(self, event: DeadlinePassed, out: list[Command]) -> None:
+        settle.deadline_passed(self.state, event.at, event.request_id, out)
+
+    # What comes in between.
+
+    def _sampled(self, event: Sampled, out: list[Command]) -> None:
+        period.observe.sampled(self.state, event)
+
+    def _peers_seen(self, event: PeersSeen, out: list[Command]) -> None:
+        self.state.view.take_peers(event.loads)
+        request.reconsider(self.state, event.at, out)
+
+    def _observed(self, event: Observed, out: list[Command]) -> None:
+        period.observe.observed(self.state, event)
+
+    def _board_received(self, event: BoardReceived, out: list[Command]) -> None:
+        if event.board.version > self.state.view.board.version:
+            self.state.view.take_board(event.board)
+
+    def _fleet_changed(self, event: FleetChanged, out: list[Command]) -> None:
+        period.observe.fleet_changed(self.state, event, out)
+
+    def _endpoint_draining(self, event: EndpointDraining, out: list[Command]) -> None:
+        endpoint = self.state.view.endpoints[event.endpoint]
+        endpoint.draining = event.draining
+        self.state.health_changed(event.at, event.endpoint, "operator: draining", out)
+
+    def _drain_begun(self, event: DrainBegun, out: list[Command]) -> None:
+        self.state.draining = True
+
+    def _ledger_changed(self, event: LedgerChanged, out: list[Command]) -> None:
+        self.state.ledger_detail = "" if event.available else event.detail or "no reason given"
+
+    # The path of one control period.
+
+    def _tick(self, event: Tick, out: list[Command]) -> None:
+        period.begin(self.state, event.at, out)
+        request.reconsider(self.state, event.at, out)
+
+    def _solved(self, event: Solved, out: list[Command]) -> None:
+        period.finish(self.state, event, out)

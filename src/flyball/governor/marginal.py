@@ -1,0 +1,157 @@
+"""What would one more request do at this endpoint: its own latency, and the harm to others there?
+
+Linear in the request's sizes, so that a request reads one row per endpoint and recomputes nothing:
+
+    ttft_s = ttft_base + ttft_per_token * uncached      tpot_s = tpot_base + tpot_per_kv * kv
+    usd    = usd_base + usd_per_token * uncached + usd_per_kv * kv + usd_per_output * output
+
+TTFT: work waiting in front, in chunks of `step_tokens_max`, each chunk one mixed step (the form of
+chunked prefill; the step cost is the pool's Profile). TPOT: one decode step after this one
+joins, stretched by the share of time that prefill takes. Harm: the derivative of the expected misses of
+the sequences running there (TPOT) and of those about to arrive (TTFT), times their value: a finite
+difference of the same predictor, which is the congestion price of live state.
+"""
+
+from math import exp
+
+from flyball.governor.endpoint import EndpointState
+from flyball.governor.policy import Policy
+from flyball.model.prices import PoolPrice
+from flyball.units import Seconds
+
+ROWS = (
+    "ttft_base",
+    "ttft_per_token",
+    "tpot_base",
+    "tpot_per_kv",
+    "usd_base",
+    "usd_per_token",
+    "usd_per_kv",
+    "usd_per_output",
+    "ttft_inverse_width",
+    "tpot_inverse_width",
+    "harm_base",
+    "harm_per_token",
+    "harm_per_kv",
+)
+
+PREFILL_SHARE_MAX = 0.8
+KV_PRESSURE_FROM = 0.7
+TYPICAL_PROMPT_TOKENS = 512.0
+TYPICAL_OUTPUT_TOKENS = 256.0
+
+
+def refresh(
+    e: EndpointState, at: Seconds, policy: Policy, price: PoolPrice | None, arrival_usd_per_s: float
+) -> tuple[float, ...]:
+    """The row of `ROWS` for endpoint `e`; `arrival_usd_per_s` = value of work arriving there."""
+    decode, mixed = e.decode, e.mixed
+    pricing = policy.pricing
+    seqs = e.running + e.peer_running + e.foreign_running
+    waiting = e.foreign_waiting
+    kv = e.kv + e.peer_kv + e.foreign_kv
+    backlog = e.pending_prefill + e.peer_prefill + waiting * TYPICAL_PROMPT_TOKENS
+
+    ttft_bias, tpot_bias = exp(e.ttft_bias_log), exp(e.tpot_bias_log)
+    mixed_base = mixed.base_s + mixed.per_seq_s * seqs + mixed.per_kv_token_s * kv
+    token_s = mixed.per_prefill_token_s + mixed_base / e.step_tokens_max
+    rate = e.prefill_rate * exp(-max(0.0, at - e.prefill_rate_at) / 5.0)
+    prefill_share = min(PREFILL_SHARE_MAX, rate * mixed.per_prefill_token_s)
+    stretch = tpot_bias / (1.0 - prefill_share)
+    tpot_base = stretch * (
+        decode.base_s + decode.per_seq_s * (seqs + 1) + decode.per_kv_token_s * kv
+    )
+    residual = 0.5 * tpot_base if seqs else 0.0
+    slots = e.pending + e.peer_pending + waiting + seqs
+    wait = _slot_wait_s(slots, e.seqs_max, seqs, tpot_base) + _kv_wait_s(
+        kv + backlog, e.kv_max, kv, tpot_base
+    )
+    ttft_base = e.rtt_s + ttft_bias * (
+        e.overhead_s + residual + mixed_base + token_s * backlog + wait
+    )
+    ttft_per_token = ttft_bias * token_s
+
+    harm_seq, harm_kv, harm_stall = _harm_to_running(e, policy, tpot_base, stretch)
+    harm_arrivals = arrival_usd_per_s * _arrivals_slope(policy, ttft_base, backlog * token_s)
+    weight = pricing.externality_weight
+    prefill_s = mixed.per_prefill_token_s
+    harm_token = weight * (harm_stall * prefill_s + harm_arrivals * ttft_per_token)
+
+    gpu_usd = (price.usd_per_gpu_second if price else 0.0) * pricing.plan_price_weight
+    joule_usd = e.joule_usd + (price.usd_per_joule if price else 0.0) * pricing.plan_price_weight
+    busy_usd = gpu_usd + joule_usd * e.watts_span
+    pressure = _kv_pressure(e, kv)
+    kv_usd = pricing.kv_price_weight * pressure * prefill_s * (e.base_usd_per_s + gpu_usd)
+    residence_s = TYPICAL_OUTPUT_TOKENS * tpot_base
+    kv_usd += (price.usd_per_kv_token_second if price else 0.0) * residence_s
+    return (
+        ttft_base,
+        ttft_per_token,
+        tpot_base,
+        stretch * decode.per_kv_token_s,
+        0.0,
+        e.input_usd + busy_usd * prefill_s,
+        kv_usd,
+        e.output_usd + busy_usd * (decode.per_seq_s + decode.base_s / max(8.0, seqs + 1.0)),
+        1.0 / (pricing.ttft_width_s + e.ttft_error * ttft_base * 0.5),
+        1.0 / (pricing.tpot_width_s + e.tpot_error * tpot_base * 0.5),
+        weight * harm_seq,
+        harm_token,
+        weight * harm_kv,
+    )
+
+
+def _slot_wait_s(slots: int, seqs_max: int, seqs: int, tpot_s: Seconds) -> Seconds:
+    """Wait for a sequence slot: a slot falls free every residence / running seconds."""
+    over = slots + 1 - seqs_max
+    if over <= 0:
+        return 0.0
+    return over * TYPICAL_OUTPUT_TOKENS * tpot_s / max(1, seqs)
+
+
+def _kv_wait_s(wanted: float, kv_max: float, held: float, tpot_s: Seconds) -> Seconds:
+    """Wait for KV space: what is held is released over one residence time."""
+    short = wanted - kv_max
+    if short <= 0.0:
+        return 0.0
+    return short / max(1.0, held) * TYPICAL_OUTPUT_TOKENS * tpot_s
+
+
+def _harm_to_running(
+    e: EndpointState, policy: Policy, tpot_s: Seconds, stretch: float
+) -> tuple[float, float, float]:
+    """USD per joining sequence, per KV token it holds, and per second of stall."""
+    slope = 0.0
+    for class_index, count in e.running_by_class.items():
+        klass = policy.classes[class_index]
+        promised = klass.promise.tpot_s
+        if promised > 0.0 and count:
+            width = min(policy.pricing.tpot_width_s, 0.25 * promised)
+            slope += count * klass.value_usd * _logistic_slope((tpot_s - promised) / width) / width
+    return (
+        slope * stretch * e.decode.per_seq_s,
+        slope * stretch * e.decode.per_kv_token_s,
+        slope / TYPICAL_OUTPUT_TOKENS,
+    )
+
+
+def _arrivals_slope(policy: Policy, ttft_s: Seconds, busy_s: Seconds) -> float:
+    """Misses per second of delay, per unit of arrival value: those who come while this is busy."""
+    promised = policy.classes[0].promise.ttft_s
+    if promised <= 0.0 or busy_s <= 0.0:
+        return 0.0
+    width = min(policy.pricing.ttft_width_s, 0.25 * promised)
+    return busy_s * _logistic_slope((ttft_s - promised) / width) / width
+
+
+def _logistic_slope(z: float) -> float:
+    if z > 30.0 or z < -30.0:
+        return 0.0
+    p = 1.0 / (1.0 + exp(-z))
+    return p * (1.0 - p)
+
+
+def _kv_pressure(e: EndpointState, kv: float) -> float:
+    """How surely a new KV token evicts a live session's cache: 0 below 70 % fill, 1 when full."""
+    fill = (kv + e.session_tokens) / e.kv_max
+    return max(0.0, min(1.0, (fill - KV_PRESSURE_FROM) / (1.0 - KV_PRESSURE_FROM)))

@@ -1,0 +1,40 @@
+"""The path of one control period: observe → estimate → diagnose → price → (solved) → steer → publish.
+
+`begin` walks up to the question put to the solver and steers health; `finish` takes its answer.
+"""
+
+from flyball.governor.commands import Command, Report
+from flyball.governor.events import Solved
+from flyball.governor.period import observe
+from flyball.governor.period.diagnose import diagnose
+from flyball.governor.period.estimate import estimate
+from flyball.governor.period.price import judge, pose
+from flyball.governor.period.publish import publish
+from flyball.governor.period.steer import steer
+from flyball.governor.state import State
+from flyball.units import Seconds
+
+__all__ = ["begin", "finish", "observe"]
+
+
+def begin(state: State, at: Seconds, out: list[Command]) -> None:
+    """A period begins."""
+    if state.settled:
+        settled = tuple(state.settled)
+        state.settled.clear()
+        out.append(Report(settled))
+        if state.policy.role == "whole":
+            observe.learn(state, settled)
+    estimate(state, at)
+    steer(state, at, out)
+    if state.policy.role == "worker":
+        return
+    diagnose(state, at, out)
+    pose(state, at, out)
+
+
+def finish(state: State, event: Solved, out: list[Command]) -> None:
+    """The solver answered: judge, smooth, publish."""
+    board = judge(state, event, out)
+    if board is not None:
+        publish(state, event.at, board, out)

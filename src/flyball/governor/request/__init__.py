@@ -1,0 +1,93 @@
+"""The path of one request: identify → authorize → allow → pick (at the prices) → place → settle.
+
+`arrive` walks the first five; what comes later (first byte, answer, failure) goes to `settle`.
+Nothing here waits: a request that must wait is held, and `reconsider` walks `pick` again when room
+may have come free.
+"""
+
+from flyball.governor.commands import Command, Hold
+from flyball.governor.flight import Flight
+from flyball.governor.request.allow import allow
+from flyball.governor.request.authorize import authorize
+from flyball.governor.request.identify import identify
+from flyball.governor.request.pick import Choice, Wait, force, pick
+from flyball.governor.request.place import place
+from flyball.governor.request.settle import refused
+from flyball.governor.state import State
+from flyball.model.faults import Refusal
+from flyball.units import Seconds
+
+# A held queue that is priced again in full costs more than it earns: stop after so many noes.
+HELD_NOES_MAX = 8
+
+
+def arrive(state: State, flight: Flight, at: Seconds, out: list[Command]) -> None:
+    """One request, from its arrival to a Forward, a Hold or a Reject."""
+    refusal = (
+        identify(state, flight, at) or authorize(state, flight, at, out) or allow(state, flight, at)
+    )
+    if refusal:
+        refused(state, flight, at, refusal, out)
+        return
+    state.flights[flight.request_id] = flight
+    decide(state, flight, at, out)
+
+
+def decide(state: State, flight: Flight, at: Seconds, out: list[Command]) -> None:
+    """Pick, then place, hold or refuse."""
+    answer = pick(state, flight, at)
+    if isinstance(answer, Choice):
+        place(state, flight, at, answer, out)
+    elif state.policy.mode == "observe" and not flight.tried:
+        _observe(state, flight, at, answer, out)
+    elif isinstance(answer, Wait):
+        flight.held_until = answer.until
+        state.held.append(flight)
+        out.append(Hold(flight.request_id, answer.until))
+    else:
+        refused(state, flight, at, answer, out)
+
+
+def _observe(
+    state: State, flight: Flight, at: Seconds, answer: Wait | Refusal, out: list[Command]
+) -> None:
+    """Observe mode never refuses for a price: place it, and write down what would have been done."""
+    refusal = answer.refusal if isinstance(answer, Wait) else answer
+    choice = force(state, flight, at)
+    if choice is None:
+        refused(state, flight, at, refusal, out)
+        return
+    verb = "hold" if isinstance(answer, Wait) else "refuse"
+    place(state, flight, at, choice, out, advice=f"{verb}: {refusal.code}: {refusal.detail}")
+
+
+def reconsider(state: State, at: Seconds, out: list[Command]) -> None:
+    """Room may have come free: try the held, dearest lateness first.
+
+    Order: value over work, raised with the share of the waiting time used up (the Gc-mu rule of
+    Mandelbaum & Stolyar 2004, with convex delay cost value * (waited / allowed)^2).
+    """
+    if not state.held:
+        return
+    waiting = [flight for flight in state.held if flight.request_id in state.flights]
+    waiting.sort(key=lambda flight: -_urgency(flight, at))
+    state.held.clear()
+    noes = 0
+    for place_in_line, flight in enumerate(waiting):
+        if noes >= HELD_NOES_MAX:
+            state.held.extend(waiting[place_in_line:])
+            return
+        answer = pick(state, flight, at)
+        if isinstance(answer, Choice):
+            place(state, flight, at, answer, out)
+        elif isinstance(answer, Wait):
+            state.held.append(flight)
+            noes += 1
+        else:
+            refused(state, flight, at, answer, out)
+
+
+def _urgency(flight: Flight, at: Seconds) -> float:
+    allowed = max(1e-3, flight.held_until - flight.arrived_at)
+    work = flight.prompt_tokens + 8.0 * flight.output_tokens
+    return flight.value_usd / work * (0.05 + (at - flight.arrived_at) / allowed)

@@ -1,0 +1,254 @@
+"""Where does it run: the least priced of the feasible, held or refused when no price is met?
+
+Order of the questions: is there a feasible endpoint; may the view be believed; which endpoint costs
+least (near-equal ones are drawn from at random, more widely as the view ages); can the promise
+still be kept there; is the request worth its price. Every answer carries what the record needs:
+candidates with each term of their cost, and the propensity of the choice.
+"""
+
+from math import exp, inf, isinf
+from typing import NamedTuple
+
+from flyball.governor.flight import Flight
+from flyball.governor.request.price import price_candidates
+from flyball.governor.state import HARM, LATENESS, RESOURCE, TOTAL, TPOT, TTFT, UNCACHED, State
+from flyball.governor.view import Vector
+from flyball.model.decision import Candidate, Rule
+from flyball.model.faults import Refusal
+from flyball.units import Ratio, Seconds, Usd
+
+CANDIDATES_KEPT = 4
+UNTRUSTED_SHARE_MAX = 0.5
+AFFINITY_LOAD_RATIO_MAX = 1.5
+RETRY_AFTER_S_MIN = 0.05
+FALLBACK_RULES = frozenset({"fallback-stale-view", "fallback-mispredicted"})
+
+
+class Choice(NamedTuple):
+    """An endpoint (number), its ordered fall-backs, and what made it so."""
+
+    endpoint: int
+    fallbacks: tuple[int, ...]
+    rule: Rule
+    probe_arm: str
+    candidates: tuple[Candidate, ...]
+    candidates_count: int
+    price_usd: Usd
+
+
+class Wait(NamedTuple):
+    """No endpoint is worth it now: hold until then; `refusal` is the answer if nothing changes."""
+
+    until: Seconds
+    refusal: Refusal
+
+
+def pick(state: State, flight: Flight, at: Seconds) -> Choice | Wait | Refusal:
+    """Choose for this request at this moment."""
+    choice = force(state, flight, at)
+    if choice is None:
+        return _nothing_left(state, flight, at)
+    if choice.rule in FALLBACK_RULES:
+        return choice
+    return _admit(state, flight, at, choice) or choice
+
+
+def force(state: State, flight: Flight, at: Seconds) -> Choice | None:
+    """The best endpoint whatever its price; None if none is open."""
+    state.view.audit_trust(at)
+    matrix = price_candidates(state, flight, at)
+    total = matrix[TOTAL]
+    for tried in flight.tried:
+        total[tried] = inf
+    order: list[int] = total.argsort()[: CANDIDATES_KEPT * 2].tolist()
+    best = order[0]
+    if isinf(total[best]):
+        return None
+    open_count = min(len(order), CANDIDATES_KEPT)
+    while open_count > 1 and isinf(total[order[open_count - 1]]):
+        open_count -= 1
+    order = order[:open_count]
+    rule = _distrust(state)
+    if rule:
+        return _least_request(state, flight, matrix, rule)
+    return _least_priced(state, flight, matrix, order)
+
+
+def _nothing_left(state: State, flight: Flight, at: Seconds) -> Refusal:
+    """Every feasible endpoint is blocked or was tried: say when the first may open again."""
+    soonest = inf
+    for index, why in enumerate(flight.scope.reasons):
+        if not why and index not in flight.tried and state.view.blocked[index]:
+            soonest = min(soonest, max(0.5, state.view.endpoints[index].circuit_until - at))
+    retry_after = 2.0 if isinf(soonest) else soonest
+    what = "all were tried" if flight.tried else "all are draining or have failed"
+    detail = f"{flight.scope.count} endpoints serve {flight.head.model!r}, {what}"
+    return Refusal(code="no_endpoint", detail=detail, retry_after_s=retry_after)
+
+
+def _distrust(state: State) -> Rule | None:
+    """Whether the argmin may be believed; a wrong model inside it is worse than no model."""
+    view = state.view
+    limit = UNTRUSTED_SHARE_MAX * len(view.endpoints)
+    if view.stale_count > limit:
+        return "fallback-stale-view"
+    if view.mispredicted_count > limit:
+        return "fallback-mispredicted"
+    return None
+
+
+def _least_request(state: State, flight: Flight, matrix: Vector, rule: Rule) -> Choice:
+    """The stated safe rule: least requests per unit of speed, the session's home kept if fair."""
+    total = matrix[TOTAL]
+    usable = [state_of for state_of in state.view.endpoints if not isinf(total[state_of.index])]
+    weighted = sorted(
+        ((e.load + 1) * e.decode.base_s / min(e.seqs_max, 64), e.index) for e in usable
+    )
+    chosen = weighted[0][1]
+    session = state.sessions.by_key.get(flight.session)
+    if session is not None and session.home >= 0:
+        for load, index in weighted:
+            if index == session.home and load <= AFFINITY_LOAD_RATIO_MAX * weighted[0][0]:
+                chosen = index
+    order = [chosen] + [index for _, index in weighted if index != chosen]
+    return _choice(state, flight, matrix, order[:CANDIDATES_KEPT], len(usable), rule, "none", 1.0)
+
+
+def _least_priced(state: State, flight: Flight, matrix: Vector, order: list[int]) -> Choice:
+    """The cheapest, or one drawn among those within the margin that the view's age allows."""
+    pricing = state.policy.pricing
+    total = matrix[TOTAL]
+    draw = flight.draw
+    if draw < pricing.explore_ratio:
+        return _explore(state, flight, matrix, order, draw / pricing.explore_ratio)
+    draw = (draw - pricing.explore_ratio) / (1.0 - pricing.explore_ratio)
+    least = float(total[order[0]])
+    age_steps = 1.0 + state.view.view_age_s / 0.05
+    margin = pricing.near_equal_ratio * age_steps * max(abs(least), 0.02 * flight.value_usd)
+    near = 1
+    while near < len(order) and total[order[near]] <= least + margin:
+        near += 1
+    count = flight.scope.count
+    explored = pricing.explore_ratio / count
+    propensity = (1.0 - pricing.explore_ratio) / near + explored
+    if near > 1:
+        chosen = order[int(draw * near)]
+        order = [chosen] + [index for index in order if index != chosen]
+    rule: Rule = "price" if count > 1 else "single"
+    return _choice(state, flight, matrix, order, count, rule, "none", propensity)
+
+
+def _explore(state: State, flight: Flight, matrix: Vector, order: list[int], draw: float) -> Choice:
+    """The probe arm: uniform over all open endpoints, so that effects can be estimated later."""
+    usable = [int(i) for i in range(len(matrix[TOTAL])) if not isinf(matrix[TOTAL][i])]
+    chosen = usable[int(draw * len(usable))]
+    ordered = [chosen] + [index for index in order if index != chosen]
+    propensity = state.policy.pricing.explore_ratio / len(usable)
+    return _choice(
+        state,
+        flight,
+        matrix,
+        ordered[:CANDIDATES_KEPT],
+        len(usable),
+        "probe",
+        "explore",
+        propensity,
+    )
+
+
+def _choice(
+    state: State,
+    flight: Flight,
+    matrix: Vector,
+    order: list[int],
+    count: int,
+    rule: Rule,
+    arm: str,
+    propensity: Ratio,
+) -> Choice:
+    """Write down the first few columns as candidates; the first is the one chosen."""
+    columns: list[list[float]] = matrix[:, order].T.tolist()
+    endpoints = state.view.endpoints
+    prompt_tokens = flight.prompt_tokens
+    candidates = tuple(
+        [
+            Candidate(
+                endpoint=endpoints[index].name,
+                ttft_s=column[TTFT],
+                tpot_s=column[TPOT],
+                cached_tokens=int(prompt_tokens - column[UNCACHED]),
+                lateness_usd=column[LATENESS],
+                externality_usd=column[HARM],
+                resource_usd=column[RESOURCE],
+                total_usd=column[TOTAL],
+                propensity=propensity if place == 0 else 0.0,
+            )
+            for place, (index, column) in enumerate(zip(order, columns, strict=True))
+        ]
+    )
+    return Choice(order[0], tuple(order[1:]), rule, arm, candidates, count, columns[0][TOTAL])
+
+
+def _admit(state: State, flight: Flight, at: Seconds, choice: Choice) -> Wait | Refusal | None:
+    """Refuse early, or hold, what would miss its promise or is worth less than its price."""
+    best = choice.candidates[0]
+    klass = flight.klass
+    refusal = _promise_out_of_reach(state, flight, at, choice)
+    if refusal is None and klass.sheddable:
+        price = best.externality_usd + best.resource_usd
+        if price > flight.value_usd:
+            detail = f"price {price:.6f} USD, value {flight.value_usd:.6f} USD"
+            refusal = Refusal(
+                code="price_above_value",
+                detail=detail,
+                retry_after_s=1.0,
+                price_usd=price,
+            )
+    if refusal is None:
+        return None
+    if flight.is_retry and not state.budget.spend():
+        return Refusal(code="retry_budget_spent", retry_after_s=max(1.0, refusal.retry_after_s))
+    until = min(flight.arrived_at + klass.queue_s_max, flight.deadline_at)
+    if until > at and len(state.held) < state.policy.resilience.held_max:
+        return Wait(until, refusal)
+    return refusal
+
+
+def _promise_out_of_reach(
+    state: State, flight: Flight, at: Seconds, choice: Choice
+) -> Refusal | None:
+    """Predicted first token later than `early_refusal_ratio` times the promise, or past the
+    deadline: an early no is worth more to the caller than a late answer."""
+    head, best = flight.head, choice.candidates[0]
+    ttft_s = head.ttft_s_max or flight.klass.promise.ttft_s
+    waited = at - flight.arrived_at
+    expected_s = _ttft_if_idle(state, choice.endpoint, best.ttft_s) + waited
+    if ttft_s and expected_s > state.policy.pricing.early_refusal_ratio * ttft_s:
+        late = expected_s - ttft_s
+        detail = f"first token expected after {expected_s:.3f} s, promised {ttft_s:.3f} s"
+        return Refusal(
+            code="deadline_unreachable",
+            detail=detail,
+            retry_after_s=max(RETRY_AFTER_S_MIN, late),
+            price_usd=best.total_usd,
+        )
+    deadline_s = head.deadline_s
+    e2e_s = expected_s + best.tpot_s * (flight.output_tokens - 1)
+    if deadline_s and e2e_s > deadline_s:
+        detail = f"answer expected after {e2e_s:.3f} s, deadline {deadline_s:.3f} s"
+        return Refusal(
+            code="deadline_unreachable",
+            detail=detail,
+            retry_after_s=max(RETRY_AFTER_S_MIN, e2e_s - deadline_s),
+            price_usd=best.total_usd,
+        )
+    return None
+
+
+def _ttft_if_idle(state: State, index: int, ttft_s: Seconds) -> Seconds:
+    """The prediction, but without its learnt correction where nothing runs: else a wrong lesson
+    would refuse all work for ever, and nothing could correct it."""
+    endpoint = state.view.endpoints[index]
+    if endpoint.load or endpoint.ttft_bias_log <= 0.0:
+        return ttft_s
+    return endpoint.rtt_s + (ttft_s - endpoint.rtt_s) / exp(endpoint.ttft_bias_log)

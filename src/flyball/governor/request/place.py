@@ -1,0 +1,108 @@
+"""How is a choice carried out: the intent written before the effect, the work counted, then sent?"""
+
+from flyball.governor.commands import Command, Forward, Record
+from flyball.governor.flight import Flight
+from flyball.governor.request import health
+from flyball.governor.request.pick import Choice
+from flyball.governor.request.settle import retried, take_work
+from flyball.governor.state import State
+from flyball.model.decision import Allowance, Intent
+from flyball.units import Seconds
+
+
+def place(
+    state: State,
+    flight: Flight,
+    at: Seconds,
+    choice: Choice,
+    out: list[Command],
+    advice: str = "",
+) -> None:
+    """Record, count, forward. In observe mode the baseline rule says where, not the choice."""
+    view, policy = state.view, state.policy
+    observing = policy.mode == "observe"
+    index = baseline(state, flight) if observing else choice.endpoint
+    endpoint = view.endpoints[index]
+    best = choice.candidates[0]
+    if flight.attempt:
+        retried(state, flight, at, out)
+    flight.attempt += 1
+    flight.fallbacks = choice.fallbacks
+    flight.ttft_s, flight.tpot_s = best.ttft_s, best.tpot_s
+    flight.cached_tokens = best.cached_tokens
+    flight.cost_usd += choice.price_usd
+    board = view.board
+    out.append(
+        Record(
+            Intent(
+                id=flight.request_id,
+                at=at,
+                principal=flight.principal.name,
+                class_name=flight.klass.name,
+                session=flight.session,
+                session_source=flight.session_source,
+                model=flight.head.model,
+                operation=flight.head.operation,
+                attempt=flight.attempt,
+                lineage=flight.lineage,
+                is_retry=flight.is_retry or flight.attempt > 1,
+                tokens_offered=flight.prompt_tokens,
+                tokens_kept=flight.prompt_tokens,
+                output_tokens_max=flight.output_tokens_max,
+                deadline_at=flight.deadline_at,
+                value_usd=flight.value_usd,
+                rule=choice.rule,
+                probe_arm=choice.probe_arm,
+                endpoint=endpoint.name,
+                pool=endpoint.pool.name,
+                candidates=choice.candidates,
+                candidates_count=choice.candidates_count,
+                feasibility=flight.scope.feasibility_id(view.health_generation),
+                board_version=board.version,
+                board_age_s=board.age_s(at) if board.version else 0.0,
+                view_age_s=view.view_age_s,
+                held_s=at - flight.arrived_at,
+                mode=policy.mode,
+                advice=advice,
+            )
+        )
+    )
+    if endpoint.circuit_open_s and endpoint.allow_probe:
+        health.begin_trial(state, at, endpoint, out)
+    take_work(state, flight, at, endpoint)
+    if flight.head.prefix and endpoint.pool.prefix_cache:
+        state.prefix_index.insert(index, flight.head.prefix)
+    out.append(
+        Forward(
+            request_id=flight.request_id,
+            attempt=flight.attempt,
+            endpoint=index,
+            fallbacks=choice.fallbacks,
+            allowance=Allowance(
+                tokens_offered=flight.prompt_tokens,
+                tokens_kept=flight.prompt_tokens,
+                output_tokens_max=flight.output_tokens_max,
+                attempts_max=flight.attempts_max,
+                deadline_at=flight.deadline_at,
+            ),
+            price_usd=choice.price_usd,
+            board_version=board.version,
+            rule=choice.rule,
+            class_name=flight.klass.name,
+        )
+    )
+
+
+def baseline(state: State, flight: Flight) -> int:
+    """Observe mode: what a plain balancer would do among the open endpoints of the scope."""
+    usable = [
+        e
+        for e in state.view.endpoints
+        if not flight.scope.reasons[e.index]
+        and not state.view.blocked[e.index]
+        and e.index not in flight.tried
+    ]
+    if state.policy.baseline == "round-robin":
+        state.rotation += 1
+        return usable[state.rotation % len(usable)].index
+    return min(usable, key=lambda e: (e.load, e.index)).index

@@ -1,0 +1,307 @@
+"""What happened to it: charge, learn, close the record, try a fall-back or let go?
+
+A request leaves here exactly once, with exactly one Outcome record; an attempt that failed before
+its first byte may go on at a fall-back while attempts, deadline and retry budget allow.
+"""
+
+from flyball.governor.commands import Abort, Command, Record, Reject
+from flyball.governor.endpoint import EndpointState
+from flyball.governor.events import AttemptFailed, FirstByte, Served
+from flyball.governor.flight import Flight
+from flyball.governor.request import health
+from flyball.governor.state import State
+from flyball.model.decision import Outcome, OutcomeKind
+from flyball.model.faults import Refusal
+from flyball.model.signals import Settled
+from flyball.units import Seconds
+
+# Statuses that say "not now" rather than "broken": they do not open a circuit by themselves.
+BUSY_STATUSES = frozenset({429, 503})
+
+
+def take_work(state: State, flight: Flight, at: Seconds, endpoint: EndpointState) -> None:
+    """Count a dispatched attempt at its endpoint: pending prefill, KV to come."""
+    flight.prefill = float(flight.prompt_tokens - flight.cached_tokens)
+    flight.kv = flight.prompt_tokens + 0.5 * flight.output_tokens
+    endpoint.pending += 1
+    endpoint.pending_prefill += flight.prefill
+    endpoint.kv += flight.kv
+    endpoint.note_prefill(at, flight.prefill)
+    flight.endpoint = endpoint
+    flight.forwarded_at = at
+    flight.first_byte_at = 0.0
+    state.view.dirty.add(endpoint.index)
+
+
+def first_byte(state: State, event: FirstByte) -> None:
+    """The prefill is done: the attempt now decodes. Streams teach the TTFT prediction."""
+    flight = state.flights.get(event.request_id)
+    if flight is None or flight.endpoint is None or flight.first_byte_at:
+        return
+    endpoint = flight.endpoint
+    flight.first_byte_at = event.at
+    endpoint.pending -= 1
+    endpoint.pending_prefill -= flight.prefill
+    endpoint.running += 1
+    by_class = endpoint.running_by_class
+    by_class[flight.class_index] = by_class.get(flight.class_index, 0) + 1
+    if flight.head.stream:
+        observed = event.at - flight.forwarded_at + endpoint.rtt_s
+        endpoint.learn_ttft(flight.ttft_s, observed)
+    state.view.dirty.add(endpoint.index)
+
+
+def _release(state: State, flight: Flight) -> EndpointState | None:
+    """Take the attempt's work off its endpoint again."""
+    endpoint = flight.endpoint
+    if endpoint is None:
+        return None
+    flight.endpoint = None
+    if flight.first_byte_at:
+        endpoint.running -= 1
+        by_class = endpoint.running_by_class
+        by_class[flight.class_index] = max(0, by_class.get(flight.class_index, 0) - 1)
+    else:
+        endpoint.pending -= 1
+        endpoint.pending_prefill -= flight.prefill
+    endpoint.kv -= flight.kv
+    state.view.dirty.add(endpoint.index)
+    return endpoint
+
+
+def served(state: State, event: Served, out: list[Command]) -> None:
+    """A whole answer: learn from it, keep its cache in mind, close."""
+    flight = state.flights.get(event.request_id)
+    if flight is None:
+        return
+    if flight.endpoint is not None and not flight.first_byte_at:
+        first_byte(state, FirstByte(at=event.at, request_id=event.request_id))
+    endpoint = _release(state, flight)
+    if endpoint is None:
+        return
+    if event.status < 400:
+        _learn(state, flight, endpoint, event)
+        state.budget.earn()
+        health.succeeded(state, event.at, endpoint, out)
+    kind: OutcomeKind = "served" if event.status < 500 else "failed"
+    _close(state, flight, event.at, kind, out, endpoint=endpoint, served=event)
+
+
+def _learn(state: State, flight: Flight, endpoint: EndpointState, event: Served) -> None:
+    head = flight.head
+    decode_s = event.at - flight.first_byte_at
+    e2e_s = event.at - flight.forwarded_at + endpoint.rtt_s
+    tokens = event.output_tokens
+    if head.stream:
+        if tokens > 4:
+            endpoint.learn_tpot(flight.tpot_s, decode_s / (tokens - 1))
+    elif tokens > 1:
+        predicted = flight.ttft_s + flight.tpot_s * (tokens - 1)
+        ratio = e2e_s / max(1e-6, predicted)
+        endpoint.learn_ttft(1.0, ratio)
+        endpoint.learn_tpot(1.0, ratio)
+    else:
+        endpoint.learn_ttft(flight.ttft_s, e2e_s)
+    if event.input_tokens:
+        state.ratio(head.model).learn(head.prompt_bytes, event.input_tokens)
+    _keep_cache(state, flight, endpoint, event)
+
+
+def _keep_cache(state: State, flight: Flight, endpoint: EndpointState, event: Served) -> None:
+    """The session's context now lives here; the engine's own word corrects the index's credit."""
+    session = state.sessions.by_key.get(flight.session)
+    if session is not None:
+        context = (event.input_tokens or flight.prompt_tokens) + event.output_tokens
+        before = session.tokens if session.home == endpoint.index else 0
+        endpoint.session_tokens = max(0.0, endpoint.session_tokens + context - before)
+        session.home, session.tokens = endpoint.index, context
+    prefix = flight.head.prefix
+    if prefix and event.input_tokens and endpoint.pool.prefix_cache and flight.cached_tokens:
+        told = int(event.cached_tokens / event.input_tokens * len(prefix))
+        believed = int(flight.cached_tokens / flight.prompt_tokens * len(prefix))
+        state.prefix_index.credit(endpoint.index, believed, told)
+
+
+def attempt_failed(state: State, event: AttemptFailed, out: list[Command]) -> Flight | None:
+    """Close or hand back the flight for another attempt (then it is returned)."""
+    flight = state.flights.get(event.request_id)
+    if flight is None:
+        return None
+    endpoint = _release(state, flight)
+    if endpoint is None:
+        return None
+    busy = event.cause == "status" and event.status in BUSY_STATUSES
+    health.failed(state, event.at, endpoint, busy, event.retry_after_s, event.cause, out)
+    refusal = _failure_refusal(event)
+    if event.started:
+        out.append(Abort(event.request_id, refusal))
+        _close(state, flight, event.at, "truncated-stream", out, endpoint, refusal=refusal)
+        return None
+    flight.tried = (*flight.tried, endpoint.index)
+    flight.failure = event
+    may_retry = flight.attempt < flight.attempts_max and event.at < flight.deadline_at
+    if may_retry and state.budget.spend():
+        return flight
+    out.append(Reject(event.request_id, refusal))
+    _close(state, flight, event.at, "failed", out, endpoint, refusal=refusal)
+    return None
+
+
+def retried(state: State, flight: Flight, at: Seconds, out: list[Command]) -> None:
+    """Close the attempt that failed, as the next one is about to begin."""
+    event = flight.failure
+    if event is None:
+        return
+    refusal = _failure_refusal(event)
+    place = state.view.endpoints[flight.tried[-1]].name
+    outcome = _outcome(flight, event.at, "retried", place, refusal.fault.status, refusal=refusal)
+    out.append(Record(outcome))
+
+
+def _failure_refusal(event: AttemptFailed) -> Refusal:
+    if event.cause == "status" and event.status == 429:
+        detail = "the engine has too much to do (429)"
+        return Refusal(code="no_endpoint", detail=detail, retry_after_s=event.retry_after_s or 1.0)
+    code = "upstream_garbage" if event.cause == "garbage" else "upstream_failed"
+    detail = event.detail or event.cause
+    return Refusal(code=code, detail=detail, retry_after_s=event.retry_after_s or 1.0)
+
+
+def client_gone(state: State, at: Seconds, request_id: str, out: list[Command]) -> None:
+    """Nobody waits for it any more: stop the upstream at once."""
+    flight = state.flights.get(request_id)
+    if flight is None:
+        return
+    endpoint = _release(state, flight)
+    out.append(Abort(request_id, None))
+    _close(state, flight, at, "client-gone", out, endpoint)
+
+
+def deadline_passed(state: State, at: Seconds, request_id: str, out: list[Command]) -> None:
+    """Out of time, running or held."""
+    flight = state.flights.get(request_id)
+    if flight is None:
+        return
+    waited = f"{at - flight.arrived_at:.3f}"
+    endpoint = _release(state, flight)
+    refusal = Refusal(code="deadline_exceeded", detail=waited, retry_after_s=1.0)
+    if endpoint is None:
+        out.append(Reject(request_id, refusal))
+    else:
+        out.append(Abort(request_id, refusal))
+    _close(state, flight, at, "deadline", out, endpoint, refusal=refusal)
+
+
+def refused(
+    state: State, flight: Flight, at: Seconds, refusal: Refusal, out: list[Command]
+) -> None:
+    """Never placed: answer early, and write down which rule or price stood in the way."""
+    out.append(Reject(flight.request_id, refusal))
+    _close(state, flight, at, "refused", out, None, refusal=refusal)
+
+
+def _in_time(flight: Flight, at: Seconds, output_tokens: int) -> bool:
+    """Whether every promise of the class was kept, as far as it can be seen from here.
+
+    Without a stream the first token is not seen: then the whole answer is held against the time
+    that first token and the others were promised in.
+    """
+    promise = flight.klass.promise
+    ttft = flight.head.ttft_s_max or promise.ttft_s
+    tpot = flight.head.tpot_s_max or promise.tpot_s
+    elapsed = at - flight.arrived_at
+    if promise.e2e_s and elapsed > promise.e2e_s:
+        return False
+    if flight.head.deadline_s and elapsed > flight.head.deadline_s:
+        return False
+    others = max(0, output_tokens - 1)
+    if not flight.head.stream:
+        return not (ttft and tpot) or elapsed <= ttft + tpot * others
+    if ttft and flight.first_byte_at - flight.arrived_at > ttft:
+        return False
+    return not (tpot and others) or (at - flight.first_byte_at) / others <= tpot
+
+
+def _close(
+    state: State,
+    flight: Flight,
+    at: Seconds,
+    kind: OutcomeKind,
+    out: list[Command],
+    endpoint: EndpointState | None,
+    served: Served | None = None,
+    refusal: Refusal | None = None,
+) -> None:
+    """Write the one outcome, tell the estimators, forget the flight."""
+    state.flights.pop(flight.request_id, None)
+    status = served.status if served else (refusal.fault.status if refusal else 499)
+    good = kind == "served" and status < 400
+    output_tokens = served.output_tokens if served else 0
+    in_time = good and _in_time(flight, at, output_tokens or flight.output_tokens)
+    if not good and flight.head.body_digest:
+        owner = flight.session or flight.principal.name
+        state.sessions.mark_unanswered(owner, flight.head.body_digest)
+    place = endpoint.name if endpoint else ""
+    outcome = _outcome(flight, at, kind, place, status, served, refusal, in_time)
+    out.append(Record(outcome))
+    state.note_settled(_settled(flight, outcome, endpoint))
+
+
+def _outcome(
+    flight: Flight,
+    at: Seconds,
+    kind: OutcomeKind,
+    place: str,
+    status: int,
+    served: Served | None = None,
+    refusal: Refusal | None = None,
+    in_time: bool = False,
+) -> Outcome:
+    return Outcome(
+        id=flight.request_id,
+        at=at,
+        outcome=kind,
+        endpoint=place,
+        attempts=flight.attempt,
+        status=status,
+        code=refusal.code if refusal else "",
+        reason=refusal.message if refusal else "",
+        input_tokens=served.input_tokens if served else 0,
+        cached_tokens=served.cached_tokens if served else 0,
+        output_tokens=served.output_tokens if served else 0,
+        ttft_s=flight.first_byte_at - flight.arrived_at if flight.first_byte_at else 0.0,
+        e2e_s=at - flight.arrived_at,
+        in_time=in_time,
+        cost_usd=flight.cost_usd,
+        principal=flight.principal.name,
+        class_name=flight.klass.name,
+        model=flight.head.model,
+        price_usd=refusal.price_usd if refusal else flight.cost_usd,
+        retry_after_s=refusal.retry_after_s if refusal else 0.0,
+        lineage=flight.lineage,
+    )
+
+
+def _settled(flight: Flight, outcome: Outcome, endpoint: EndpointState | None) -> Settled:
+    return Settled(
+        at=outcome.at,
+        class_name=outcome.class_name,
+        model=outcome.model,
+        endpoint=endpoint.index if endpoint else -1,
+        outcome=outcome.outcome,
+        is_retry=flight.is_retry,
+        prompt_bytes=flight.head.prompt_bytes,
+        input_tokens=outcome.input_tokens,
+        cached_tokens=outcome.cached_tokens,
+        output_tokens=outcome.output_tokens,
+        ttft_s=outcome.ttft_s,
+        e2e_s=outcome.e2e_s,
+        ttft_s_predicted=flight.ttft_s,
+        tpot_s_predicted=flight.tpot_s,
+        in_time=outcome.in_time,
+        code=outcome.code,
+        attempts=outcome.attempts,
+        value_usd=flight.value_usd,
+        cost_usd=flight.cost_usd,
+        jurisdiction=endpoint.jurisdiction if endpoint else "",
+    )

@@ -1,0 +1,112 @@
+"""Which endpoints may one kind of request use, and which rule keeps it from each of the others?
+
+A scope joins all requests alike in principal, class, model, operation and jurisdiction hint. Its
+static part (model, surface, residency) changes with the configuration only, so it is computed once
+and kept; health is a second vector that all scopes share.
+"""
+
+import numpy as np
+
+from flyball.governor.policy import Policy
+from flyball.governor.view import FleetView, Vector
+from flyball.model.decision import Feasibility
+from flyball.model.fleet import Surface
+from flyball.model.request import Operation, Principal, RequestClass
+from flyball.units import Seconds
+
+SURFACE_OF: dict[Operation, Surface] = {
+    "chat": "openai",
+    "completion": "openai",
+    "embedding": "openai",
+    "response": "openai",
+    "message": "anthropic",
+    "infer": "oip",
+    "models": "openai",
+}
+
+
+class Scope:
+    """`penalty[e]` is 0 where the request may run and infinite elsewhere; `reasons[e]` says why."""
+
+    __slots__ = ("count", "key", "name", "penalty", "reasons", "recorded_generation")
+
+    def __init__(self, name: str, key: tuple[str, ...], reasons: list[str]) -> None:
+        self.name = name
+        self.key = key
+        self.reasons = reasons
+        self.penalty: Vector = np.array([np.inf if why else 0.0 for why in reasons])
+        self.count = sum(not why for why in reasons)
+        self.recorded_generation = -1
+
+    def feasibility_id(self, generation: int) -> str:
+        """The id of the record that describes this scope under the health of `generation`."""
+        return f"{self.name}.{generation}"
+
+    def feasibility(self, at: Seconds, view: FleetView) -> Feasibility:
+        """The record: who is allowed, and who is refused by which rule."""
+        allowed: list[str] = []
+        refused: list[tuple[str, str]] = []
+        for state, why in zip(view.endpoints, self.reasons, strict=True):
+            reason = why or health_reason(view, state.index)
+            if reason:
+                refused.append((state.name, reason))
+            else:
+                allowed.append(state.name)
+        return Feasibility(
+            id=self.feasibility_id(view.health_generation),
+            at=at,
+            scope=" ".join(part for part in self.key if part),
+            allowed=tuple(allowed),
+            refused=tuple(refused),
+        )
+
+
+def health_reason(view: FleetView, index: int) -> str:
+    """Why health keeps an endpoint out, or ""."""
+    if not view.blocked[index]:
+        return ""
+    return "health: draining" if view.endpoints[index].draining else "health: circuit open"
+
+
+def build_scope(
+    name: str,
+    view: FleetView,
+    policy: Policy,
+    principal: Principal,
+    klass: RequestClass,
+    model: str,
+    operation: Operation,
+    jurisdiction_hint: str,
+) -> Scope:
+    """Check each endpoint against each static rule; the first rule broken is the reason given."""
+    allowed = residency(principal, klass, jurisdiction_hint)
+    surface = SURFACE_OF[operation]
+    reasons: list[str] = []
+    for state in view.endpoints:
+        pool = state.pool
+        if model not in pool.models:
+            reasons.append("model: not served")
+        elif surface not in pool.surfaces:
+            reasons.append(f"surface: does not speak {surface}")
+        elif allowed is not None and state.jurisdiction not in allowed:
+            reasons.append(f"residency: {state.jurisdiction} is not allowed")
+        else:
+            reasons.append("")
+    key = (principal.name, klass.name, model, operation, jurisdiction_hint)
+    return Scope(name, key, reasons)
+
+
+def residency(principal: Principal, klass: RequestClass, hint: str) -> frozenset[str] | None:
+    """The jurisdictions that principal, class and request all allow; None = no limit.
+
+    A request can only narrow: a hint outside what the other two allow leaves nothing.
+    """
+    limits = [frozenset(part) for part in (principal.jurisdictions, klass.jurisdictions) if part]
+    if hint:
+        limits.append(frozenset(part.strip() for part in hint.split(",") if part.strip()))
+    if not limits:
+        return None
+    allowed = limits[0]
+    for limit in limits[1:]:
+        allowed &= limit
+    return allowed

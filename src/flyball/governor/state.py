@@ -1,0 +1,119 @@
+"""What does the governor hold between two events? (State only; the stages and steps act on it.)"""
+
+from collections import deque
+
+import numpy as np
+
+from flyball.governor.budget import RetryBudget
+from flyball.governor.commands import Command, Record
+from flyball.governor.flight import Flight
+from flyball.governor.policy import Policy
+from flyball.governor.prefix import PrefixIndex
+from flyball.governor.scope import Scope
+from flyball.governor.sessions import SessionTable
+from flyball.governor.tally import ClassTally, TokenRatio
+from flyball.governor.view import FleetView, Vector
+from flyball.model.decision import LoopAction
+from flyball.model.fleet import Fleet
+from flyball.model.request import Principal
+from flyball.model.signals import Settled
+from flyball.pricing.problem import Problem
+from flyball.units import Seconds
+
+SCOPES_MAX = 4096
+SETTLED_MAX = 4096
+
+# Rows of the scratch matrix: the terms of each candidate's cost, as a decision writes them down.
+TTFT, TPOT, LATENESS, HARM, RESOURCE, TOTAL, UNCACHED, SPARE = range(8)
+
+
+class State:
+    """All mutable state of one governor."""
+
+    def __init__(self, fleet: Fleet, policy: Policy) -> None:
+        self.flights: dict[str, Flight] = {}
+        self.held: deque[Flight] = deque()
+        self.sessions = SessionTable()
+        self.ratios: dict[str, TokenRatio] = {}
+        self.settled: list[Settled] = []
+        self.tallies: dict[str, ClassTally] = {}
+        self.draining = False
+        self.ledger_detail = ""
+        self.solving = False
+        self.solve_due: Seconds = 0.0
+        self.problem: Problem | None = None
+        self.version_floor = 0
+        self.distrusting = False
+        self.records_made = 0
+        self.rotation = 0
+        self.generation = -1
+        self.budget = RetryBudget(
+            policy.resilience.retry_budget_ratio, policy.resilience.retry_budget_tokens_max
+        )
+        self.adopt(fleet, policy, None)
+
+    def adopt(self, fleet: Fleet, policy: Policy, old: FleetView | None) -> None:
+        """Take a configuration: rebuild what depends on it, keep what was learnt."""
+        self.fleet = fleet
+        self.policy = policy
+        self.generation += 1
+        self.view = FleetView(fleet, policy, old)
+        self.class_index = {klass.name: i for i, klass in enumerate(policy.classes)}
+        self.principals: dict[str, Principal] = {
+            principal.key_sha256: principal for principal in policy.principals
+        }
+        self.models = frozenset(model for pool in fleet.pools for model in pool.models)
+        self.scopes: dict[tuple[str, ...], Scope] = {}
+        self.prefix_index = PrefixIndex(
+            len(fleet.endpoints),
+            tuple(_blocks_max(state.kv_max) for state in self.view.endpoints),
+        )
+        for klass in policy.classes:
+            self.tallies.setdefault(klass.name, ClassTally(float(klass.output_tokens_mean)))
+        self.scratch: Vector = np.zeros((8, max(1, len(fleet.endpoints))))
+        self.work: Vector = np.zeros(max(1, len(fleet.endpoints)))
+
+    def record_id(self, prefix: str) -> str:
+        """A new id for a record that belongs to no request."""
+        self.records_made += 1
+        return f"{prefix}-{self.generation}-{self.records_made}"
+
+    def ratio(self, model: str) -> TokenRatio:
+        """Bytes per token of that model (bounded: models come from the fleet file)."""
+        found = self.ratios.get(model)
+        if found is None:
+            found = self.ratios[model] = TokenRatio()
+        return found
+
+    def note_settled(self, settled: Settled) -> None:
+        """Keep for the next report; beyond the bound the oldest half is given up."""
+        self.settled.append(settled)
+        if len(self.settled) > SETTLED_MAX:
+            del self.settled[: SETTLED_MAX // 2]
+
+    def health_changed(self, at: Seconds, index: int, reason: str, out: list[Command]) -> None:
+        """Derive the block of one endpoint and write the move down if there was one."""
+        from_blocked = bool(self.view.blocked[index])
+        if self.view.set_blocked(at, index):
+            out.append(Record(_health_action(self, at, index, from_blocked, reason)))
+
+
+def _health_action(
+    state: State, at: Seconds, index: int, was_blocked: bool, reason: str
+) -> LoopAction:
+    return LoopAction(
+        id=state.record_id("act"),
+        at=at,
+        loop="health",
+        actuator="endpoint.blocked",
+        scope=state.view.endpoints[index].name,
+        old=str(was_blocked).lower(),
+        new=str(not was_blocked).lower(),
+        reason=reason,
+        mode=state.policy.mode,
+    )
+
+
+def _blocks_max(kv_tokens: float) -> int:
+    """Prefix blocks of 1,024 bytes (about 256 tokens) that an engine's KV cache can hold."""
+    return max(16, int(kv_tokens / 256.0))

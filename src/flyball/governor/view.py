@@ -1,0 +1,163 @@
+"""What does a decision read of the whole fleet: a column of marginal prices per endpoint?
+
+Endpoints whose state changed are marked dirty and only their rows are computed again, at the next
+decision. `blocked` is 0 for an endpoint that may be used and infinite for one that may not.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flyball.governor.endpoint import EndpointState
+from flyball.governor.marginal import ROWS, refresh
+from flyball.governor.policy import Policy
+from flyball.model.fleet import Fleet
+from flyball.model.prices import NO_BOARD, PoolPrice, PriceBoard
+from flyball.model.signals import PeerLoad
+from flyball.units import Seconds
+
+Vector = NDArray[np.float64]
+
+AUDIT_S = 0.05
+AGE_UNKNOWN_S = 1e6
+
+
+class FleetView:
+    """Live state of every endpoint and the matrix [len(ROWS) x endpoints] that decisions read."""
+
+    def __init__(self, fleet: Fleet, policy: Policy, old: "FleetView | None" = None) -> None:
+        self.fleet = fleet
+        self.policy = policy
+        pools = {pool.name: (number, pool) for number, pool in enumerate(fleet.pools)}
+        sites = {site.name: site for site in fleet.sites}
+        kept = {state.name: state for state in old.endpoints} if old else {}
+        self.endpoints: list[EndpointState] = []
+        for index, endpoint in enumerate(fleet.endpoints):
+            number, pool = pools[endpoint.pool]
+            state = EndpointState(index, endpoint, pool, number, sites[pool.site])
+            if endpoint.name in kept:
+                _carry_over(kept[endpoint.name], state)
+            self.endpoints.append(state)
+        count = len(self.endpoints)
+        self.rows: Vector = np.zeros((len(ROWS), count))
+        self.blocked: Vector = np.zeros(count)
+        self.health_generation = 0
+        self.dirty: set[int] = set(range(count))
+        self.board = old.board if old else NO_BOARD
+        self._pool_prices: list[PoolPrice | None] = [None] * len(fleet.pools)
+        self.arrival_usd_per_s: list[float] = [0.0] * count
+        self.stale_count = self.mispredicted_count = 0
+        self.view_age_s: Seconds = 0.0
+        self._audited_at: Seconds = float("-inf")
+        if old:
+            self.take_board(old.board)
+
+    def take_board(self, board: PriceBoard) -> None:
+        """Use these prices from now on; every row is due again."""
+        self.board = board
+        by_name = {price.pool: price for price in board.pools}
+        self._pool_prices = [by_name.get(pool.name) for pool in self.fleet.pools]
+        self.dirty.update(range(len(self.endpoints)))
+
+    def fresh_rows(self, at: Seconds) -> Vector:
+        """The matrix, with every dirty row computed again. An expired board counts as no board."""
+        if self.dirty:
+            if self.board.version and not self.board.is_valid(at):
+                self.take_board(NO_BOARD)
+            rows, policy, prices = self.rows, self.policy, self._pool_prices
+            for index in self.dirty:
+                state = self.endpoints[index]
+                rows[:, index] = refresh(
+                    state, at, policy, prices[state.pool_index], self.arrival_usd_per_s[index]
+                )
+            self.dirty.clear()
+        return self.rows
+
+    def take_peers(self, loads: tuple[PeerLoad, ...]) -> None:
+        """Replace what is known of the other workers' work in flight."""
+        told = {load.endpoint: load for load in loads}
+        for state in self.endpoints:
+            load = told.get(state.index)
+            if load is None and not (state.peer_running or state.peer_pending or state.peer_kv):
+                continue
+            state.peer_running = load.running if load else 0
+            state.peer_pending = load.pending if load else 0
+            state.peer_prefill = load.pending_prefill_tokens if load else 0.0
+            state.peer_kv = load.kv_tokens if load else 0.0
+            self.dirty.add(state.index)
+
+    def own_loads(self) -> list[PeerLoad]:
+        """This worker's own work, for its peers; endpoints without any are left out."""
+        return [
+            PeerLoad(
+                endpoint=state.index,
+                running=state.running,
+                pending=state.pending,
+                pending_prefill_tokens=state.pending_prefill,
+                kv_tokens=state.kv,
+            )
+            for state in self.endpoints
+            if state.running or state.pending
+        ]
+
+    def set_blocked(self, at: Seconds, index: int) -> bool:
+        """Derive from draining and circuit whether it may be used; True if that changed."""
+        state = self.endpoints[index]
+        blocked = state.draining or (at < state.circuit_until and not state.allow_probe)
+        value = np.inf if blocked else 0.0
+        if self.blocked[index] == value:
+            return False
+        self.blocked[index] = value
+        self.health_generation += 1
+        return True
+
+    def audit_trust(self, at: Seconds) -> None:
+        """Count stale and mispredicting endpoints, at most once per `AUDIT_S`.
+
+        `view_age_s` = age of the oldest reading; 0 if nothing is scraped, as own counts are exact.
+        """
+        if self._audited_at <= at < self._audited_at + AUDIT_S:
+            return
+        self._audited_at = at
+        pricing = self.policy.pricing
+        self.stale_count = self.mispredicted_count = 0
+        age = 0.0
+        for state in self.endpoints:
+            if state.has_metrics:
+                age = max(age, at - state.sample_at)
+                self.stale_count += state.quality(at, pricing.view_age_s_max) == "stale"
+            self.mispredicted_count += state.is_mispredicted(pricing.mispredict_ratio_max)
+        self.view_age_s = min(age, AGE_UNKNOWN_S)
+
+
+def _carry_over(old: EndpointState, new: EndpointState) -> None:
+    """A reload keeps what is in flight and what was learnt; figures of the new profile rule."""
+    for name in (
+        "running",
+        "pending",
+        "pending_prefill",
+        "kv",
+        "peer_running",
+        "peer_pending",
+        "peer_prefill",
+        "peer_kv",
+        "foreign_running",
+        "foreign_waiting",
+        "foreign_seen",
+        "foreign_kv",
+        "sample",
+        "sample_at",
+        "scrape_error",
+        "failures",
+        "circuit_until",
+        "circuit_open_s",
+        "allow_probe",
+        "draining",
+        "session_tokens",
+        "prefill_rate",
+        "prefill_rate_at",
+    ):
+        setattr(new, name, getattr(old, name))
+    if old.pool.profile == new.pool.profile:
+        new.ttft_bias_log, new.tpot_bias_log = old.ttft_bias_log, old.tpot_bias_log
+        new.ttft_error, new.tpot_error = old.ttft_error, old.tpot_error
+        new.observations = old.observations
