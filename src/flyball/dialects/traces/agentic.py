@@ -1,7 +1,8 @@
 """How are recorded coding-agent sessions read? (callanjfox/kv-cache-tester, Apache-2.0.)
 
 As a table, one row per model call: `trace_id`, `agent`, `t_s` (s since the session
-began), `model`, `in_tokens`, `out_tokens`, `blocks_rle` (ids of 64-token blocks, "1-1112,1120", local to a session).
+began), `model`, `in_tokens`, `out_tokens`, `blocks_rle` (ids of 64-token blocks, "1-1112,1120",
+local to a session).
 Sessions carry no wall time, so they are begun `SESSION_GAP_S` apart and their calls interleaved.
 """
 
