@@ -7,9 +7,9 @@ Linear in the request's sizes, so that a request reads one row per endpoint and 
 
 TTFT: work waiting in front, in chunks of `step_tokens_max`, each chunk one mixed step (the form of
 chunked prefill; the step cost is the pool's Profile). TPOT: one decode step after this one
-joins, stretched by the share of time that prefill takes. Harm: the derivative of the expected misses of
-the sequences running there (TPOT) and of those about to arrive (TTFT), times their value: a finite
-difference of the same predictor, which is the congestion price of live state.
+joins, stretched by the share of time that prefill takes. Harm: the derivative of the expected
+misses of the sequences running there (TPOT) and of those about to arrive (TTFT), times their
+value: a finite difference of the same predictor, which is the congestion price of live state.
 """
 
 from math import exp
@@ -63,7 +63,7 @@ def refresh(
     )
     residual = 0.5 * tpot_base if seqs else 0.0
     slots = e.pending + e.peer_pending + waiting + seqs
-    wait = _slot_wait_s(slots, e.seqs_max, seqs, tpot_base) + _kv_wait_s(
+    wait = _slot_wait_s(slots, _seqs_max(e, at, policy), seqs, tpot_base) + _kv_wait_s(
         kv + backlog, e.kv_max, kv, tpot_base
     )
     ttft_base = e.rtt_s + ttft_bias * (
@@ -99,6 +99,14 @@ def refresh(
         harm_token,
         weight * harm_kv,
     )
+
+
+def _seqs_max(e: EndpointState, at: Seconds, policy: Policy) -> int:
+    """Sequence slots; in slow start they open one after the other over `slow_start_s`."""
+    left = e.slow_start_until - at
+    if left <= 0.0:
+        return e.seqs_max
+    return max(1, int(e.seqs_max * (1.0 - left / policy.resilience.slow_start_s)))
 
 
 def _slot_wait_s(slots: int, seqs_max: int, seqs: int, tpot_s: Seconds) -> Seconds:

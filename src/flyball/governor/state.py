@@ -50,14 +50,16 @@ class State:
         self.budget = RetryBudget(
             policy.resilience.retry_budget_ratio, policy.resilience.retry_budget_tokens_max
         )
-        self.adopt(fleet, policy, None)
+        self.adopt(fleet, policy)
 
-    def adopt(self, fleet: Fleet, policy: Policy, old: FleetView | None) -> None:
+    def adopt(
+        self, fleet: Fleet, policy: Policy, at: Seconds = 0.0, old: FleetView | None = None
+    ) -> None:
         """Take a configuration: rebuild what depends on it, keep what was learnt."""
         self.fleet = fleet
         self.policy = policy
         self.generation += 1
-        self.view = FleetView(fleet, policy, old)
+        self.view = FleetView(fleet, policy, at, old)
         self.class_index = {klass.name: i for i, klass in enumerate(policy.classes)}
         self.principals: dict[str, Principal] = {
             principal.key_sha256: principal for principal in policy.principals

@@ -24,7 +24,9 @@ AGE_UNKNOWN_S = 1e6
 class FleetView:
     """Live state of every endpoint and the matrix [len(ROWS) x endpoints] that decisions read."""
 
-    def __init__(self, fleet: Fleet, policy: Policy, old: "FleetView | None" = None) -> None:
+    def __init__(
+        self, fleet: Fleet, policy: Policy, at: Seconds = 0.0, old: "FleetView | None" = None
+    ) -> None:
         self.fleet = fleet
         self.policy = policy
         pools = {pool.name: (number, pool) for number, pool in enumerate(fleet.pools)}
@@ -36,6 +38,8 @@ class FleetView:
             state = EndpointState(index, endpoint, pool, number, sites[pool.site])
             if endpoint.name in kept:
                 _carry_over(kept[endpoint.name], state)
+            elif old:
+                state.slow_start_until = at + policy.resilience.slow_start_s
             self.endpoints.append(state)
         count = len(self.endpoints)
         self.rows: Vector = np.zeros((len(ROWS), count))

@@ -1,4 +1,4 @@
-"""The path of one control period: observe → estimate → diagnose → price → (solved) → steer → publish.
+"""The path of one control period: observe → estimate → steer → diagnose → price → publish.
 
 `begin` walks up to the question put to the solver and steers health; `finish` takes its answer.
 """

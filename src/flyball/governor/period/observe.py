@@ -39,7 +39,7 @@ def learn(state: State, settled: tuple[Settled, ...]) -> None:
 def fleet_changed(state: State, event: FleetChanged, out: list[Command]) -> None:
     """A configuration comes into force: flights go on, and are settled at their own endpoints."""
     old = state.view
-    state.adopt(event.fleet, event.policy, old)
+    state.adopt(event.fleet, event.policy, event.at, old)
     by_name = {endpoint.name: endpoint for endpoint in state.view.endpoints}
     for flight in state.flights.values():
         flight.tried = ()

@@ -56,13 +56,9 @@ def build_problem(state: State, at: Seconds) -> Problem:
             continue
         allowed = residency(ANYONE, klass, "")
         for number, pool in enumerate(fleet.pools):
-            jurisdiction = fleet.sites[sites[pool.site]].jurisdiction
-            if capacities[number].gpu_s_max and (allowed is None or jurisdiction in allowed):
-                activities.append(
-                    _activity(
-                        len(names), number, klass, tally, pool, fleet.sites[sites[pool.site]].rtt_s
-                    )
-                )
+            site = fleet.sites[sites[pool.site]]
+            if capacities[number].gpu_s_max and (allowed is None or site.jurisdiction in allowed):
+                activities.append(_activity(len(names), number, klass, tally, pool, site.rtt_s))
         names.append(klass.name)
         demand.append(tally.rate_per_s)
     return Problem(

@@ -51,7 +51,7 @@ def decide(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Non
 def _observe(
     state: State, flight: Flight, at: Seconds, answer: Wait | Refusal, out: list[Command]
 ) -> None:
-    """Observe mode never refuses for a price: place it, and write down what would have been done."""
+    """Observe mode refuses for no price: place it, and write down what would have been done."""
     refusal = answer.refusal if isinstance(answer, Wait) else answer
     choice = force(state, flight, at)
     if choice is None:

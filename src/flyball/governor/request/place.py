@@ -1,4 +1,4 @@
-"""How is a choice carried out: the intent written before the effect, the work counted, then sent?"""
+"""How is a choice carried out: intent written before the effect, work counted, then sent?"""
 
 from flyball.governor.commands import Command, Forward, Record
 from flyball.governor.flight import Flight
