@@ -39,13 +39,13 @@ def _override_one(document: Document, name: str, text: str) -> None:
             return
         path = (*path, key)
         if place == len(parts) - 1:
-            _put(holder, key, _value(text, nodes))
+            holder[key] = _value(text, nodes)
             document.overrides[path] = name
             return
-        below = holder[key] if isinstance(holder, list) else holder.get(key)
+        below = holder.get(key) if isinstance(holder, dict) else holder[int(key)]
         if below is None:
             below = {}
-            _put(holder, key, below)
+            holder[key] = below
             document.overrides[path] = name
         if not isinstance(below, dict | list):
             _unknown(document, name, path, parts[place + 1])
@@ -69,10 +69,6 @@ def _key(holder: Any, nodes: list[Node], part: str) -> str | int | None:
 
 def _plain(key: str) -> str:
     return re.sub(r"[-.]", "_", key).casefold()
-
-
-def _put(holder: Any, key: Any, value: Any) -> None:
-    holder[key] = value
 
 
 def _value(text: str, nodes: list[Node]) -> Any:

@@ -47,14 +47,14 @@ class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every section refuses keys that it does not know."""
 
 
-class TlsSection(_Section):
+class TlsSection(_Section, frozen=True, kw_only=True):
     """Certificate and key (PEM files) with which the gateway answers its own clients."""
 
     cert: Annotated[FilePath, Meta(description="PEM file: certificate chain, leaf first.")]
     key: Annotated[FilePath, Meta(description="PEM file: private key, not encrypted.")]
 
 
-class ListenSection(_Section):
+class ListenSection(_Section, frozen=True, kw_only=True):
     """Where the gateway listens."""
 
     host: Annotated[
@@ -70,7 +70,7 @@ class ListenSection(_Section):
     tls: Annotated[TlsSection | None, Meta(description="Absent = plain HTTP.")] = None
 
 
-class SiteSection(_Section):
+class SiteSection(_Section, frozen=True, kw_only=True):
     """A place with a jurisdiction, a tier, a distance from this gateway and a power limit."""
 
     jurisdiction: Annotated[Place, Meta(description="Law that applies there: `EU`, `NO`, `US-CA`.")]
@@ -82,7 +82,7 @@ class SiteSection(_Section):
     usd_per_kwh: Annotated[NotNegative, Meta(description="Energy tariff, USD per kWh.")] = 0.0
 
 
-class StepCostSection(_Section):
+class StepCostSection(_Section, frozen=True, kw_only=True):
     """Coefficients of one kind of engine step (see the design page on step cost)."""
 
     base_ms: Annotated[NotNegative, Meta(description="Constant part of a step, ms.")]
@@ -94,7 +94,7 @@ class StepCostSection(_Section):
     ] = 0.0
 
 
-class ProfileSection(_Section):
+class ProfileSection(_Section, frozen=True, kw_only=True):
     """A profile of the catalogue with some of its figures replaced by your own measurements."""
 
     base: Annotated[str, Meta(description="Name in the catalogue, such as `h100/llama-3.1-8b`.")]
@@ -111,7 +111,7 @@ class ProfileSection(_Section):
     ] = None
 
 
-class EndpointSection(_Section):
+class EndpointSection(_Section, frozen=True, kw_only=True):
     """One engine replica."""
 
     url: Annotated[Url, Meta(description="`http(s)://host[:port][/base-path]`.")]
@@ -127,7 +127,7 @@ class EndpointSection(_Section):
     ] = None
 
 
-class PoolSection(_Section):
+class PoolSection(_Section, frozen=True, kw_only=True):
     """Endpoints of one model, accelerator and engine configuration at one site."""
 
     site: Annotated[Name, Meta(description="A name under `sites`.")]
@@ -159,7 +159,7 @@ class PoolSection(_Section):
     ] = 0.0
 
 
-class ClassSection(_Section):
+class ClassSection(_Section, frozen=True, kw_only=True):
     """Requests alike in promise, value and where they may run. The first class is the default."""
 
     value_usd: Annotated[NotNegative, Meta(description="Worth of one answer in time, USD.")] = (
@@ -186,7 +186,7 @@ class ClassSection(_Section):
     )
 
 
-class PrincipalSection(_Section):
+class PrincipalSection(_Section, frozen=True, kw_only=True):
     """Whom an API key stands for. Give exactly one of `key_sha256`, `key_env`, `key`."""
 
     key_sha256: Annotated[
@@ -212,7 +212,7 @@ class PrincipalSection(_Section):
     ] = ""
 
 
-class PricingSection(_Section):
+class PricingSection(_Section, frozen=True, kw_only=True):
     """Constants of the price rules."""
 
     externality_weight: Annotated[
@@ -262,7 +262,7 @@ class PricingSection(_Section):
     )
 
 
-class ResilienceSection(_Section):
+class ResilienceSection(_Section, frozen=True, kw_only=True):
     """Retries, circuits and waiting: every one bounded."""
 
     attempts_max: Annotated[
@@ -294,7 +294,7 @@ class ResilienceSection(_Section):
     )
 
 
-class LimitsSection(_Section):
+class LimitsSection(_Section, frozen=True, kw_only=True):
     """What one connection, one body and the whole gateway may take. Every bound is enforced."""
 
     head_bytes_max: Annotated[
@@ -350,7 +350,7 @@ class LimitsSection(_Section):
     ] = _LIMITS.drain_s_max
 
 
-class LedgerSection(_Section):
+class LedgerSection(_Section, frozen=True, kw_only=True):
     """Where decisions are recorded."""
 
     folder: Annotated[
@@ -363,7 +363,7 @@ class LedgerSection(_Section):
     queue_max: Annotated[Count, Meta(description="Records that may wait for the disk.")] = 65_536
 
 
-class ScrapeSection(_Section):
+class ScrapeSection(_Section, frozen=True, kw_only=True):
     """How engines' metrics are read."""
 
     interval_ms: Annotated[
@@ -374,7 +374,7 @@ class ScrapeSection(_Section):
     ] = 1000.0
 
 
-class TelemetrySection(_Section):
+class TelemetrySection(_Section, frozen=True, kw_only=True):
     """What is told to OpenTelemetry. Prometheus metrics are always at `/metrics`."""
 
     otlp_endpoint: Annotated[
@@ -391,7 +391,7 @@ class TelemetrySection(_Section):
     sample_ratio: Annotated[RatioOfOne, Meta(description="Share of requests with a span.")] = 1.0
 
 
-class FleetFile(_Section):
+class FleetFile(_Section, frozen=True, kw_only=True):
     """The whole fleet file of a Flyball gateway."""
 
     version: Annotated[Literal["v1"], Meta(description="Version of this format.")]

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator, ValidationError
 
 from flyball.serve.config.errors import did_you_mean, listed
 from flyball.serve.config.model import ENV_NAME, NAME, PLACE, SHA256
-from flyball.serve.config.schema import alternatives, schema
+from flyball.serve.config.schema import Node, alternatives, schema
 from flyball.serve.config.text import Document, Path, spelled
 
 _KINDS = {
@@ -69,7 +69,8 @@ def _note(document: Document, error: ValidationError) -> None:
         case "type" | "anyOf":
             _wrong_kind(document, path, error)
         case "enum":
-            words = [str(word) for word in error.validator_value]
+            allowed: Any = error.validator_value
+            words = [str(word) for word in allowed]
             document.fault(
                 path,
                 f"{shown(path, value)} is not known here",
@@ -86,8 +87,9 @@ def _note(document: Document, error: ValidationError) -> None:
 
 
 def _unknown_keys(document: Document, path: Path, error: ValidationError) -> None:
-    known = list(error.schema.get("properties", {}))  # type: ignore[union-attr]
-    for key in error.instance:
+    given: Any = error.instance
+    known = list(cast(Node, error.schema).get("properties", {}))
+    for key in given:
         if key in known or (not path and key.startswith("x-")):
             continue
         document.fault(
@@ -99,16 +101,17 @@ def _unknown_keys(document: Document, path: Path, error: ValidationError) -> Non
 
 
 def _missing_key(document: Document, path: Path, error: ValidationError) -> None:
-    given = error.instance
-    for key in error.validator_value:
+    given: Any = error.instance
+    required: Any = error.validator_value
+    for key in required:
         if key in given or not error.message.startswith(repr(key)):
             continue
-        about = error.schema["properties"][key].get("description", "")  # type: ignore[index]
+        about = cast(Node, error.schema)["properties"][key].get("description", "")
         document.fault(path, f"{key!r} is missing", f"Add `{key}:` here. {about}".strip(), at="key")
 
 
 def _wrong_kind(document: Document, path: Path, error: ValidationError) -> None:
-    plain = alternatives(error.schema)  # type: ignore[arg-type]
+    plain = alternatives(cast(Node, error.schema))
     kinds = [node.get("type", "string") for node in plain if node.get("type") != "null"]
     wanted = " or ".join(dict.fromkeys(_KINDS[kind] for kind in kinds))
     value = error.instance

@@ -1,7 +1,7 @@
 """Are the files and secrets there that the fleet file names? (Certificates, keys, environment.)"""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path as FilePath
 
@@ -10,7 +10,7 @@ from flyball.serve.config.references import endpoint_name, endpoint_section, is_
 from flyball.serve.config.text import Document, Path
 
 
-class Secrets:
+class Secrets(Mapping[str, str]):
     """Secrets by name (of an endpoint, of a header field). Its repr tells names only."""
 
     __slots__ = ("_by_name",)
@@ -18,24 +18,17 @@ class Secrets:
     def __init__(self, by_name: Mapping[str, str]) -> None:
         self._by_name = dict(by_name)
 
-    def get(self, name: str) -> str | None:
-        """The secret of that name; None if there is none."""
-        return self._by_name.get(name)
+    def __getitem__(self, name: str) -> str:
+        return self._by_name[name]
 
-    def revealed(self) -> dict[str, str]:
-        """All of them, for the one place that sends them."""
-        return dict(self._by_name)
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
 
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secrets) and self._by_name == other._by_name
-
     def __repr__(self) -> str:
         return f"Secrets({', '.join(sorted(self._by_name))})"
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 def check_tls(file: FleetFile, document: Document, folder: FilePath) -> None:

@@ -203,8 +203,9 @@ class _Reader:
 
     def merge_sources(self, node: Node, path: Path) -> list[MappingNode]:
         found = node.value if isinstance(node, SequenceNode) else [node]
-        if all(isinstance(item, MappingNode) for item in found):
-            return found
+        mappings = [item for item in found if isinstance(item, MappingNode)]
+        if len(mappings) == len(found):
+            return mappings
         self.document.fault(path, "`<<` needs a mapping", "Point it at an anchor of a mapping.")
         return []
 
