@@ -1,0 +1,523 @@
+"""When does each token of each job leave an engine that batches continuously, as vLLM v1 does?
+
+The rules are vLLM's (`vllm/v1/core/sched/scheduler.py`): running jobs come first, one token each;
+what is left of the step's token budget goes to a prompt in progress, then to waiting jobs in order
+of (priority, arrival) while a sequence slot and KV blocks are free; a prompt too long for the budget
+is computed in chunks; when KV blocks run out, the least urgent, newest job gives up its blocks and is
+computed again later. The step's time is `Profile`'s. Three simplifications, all deliberate: the
+blocks of a whole prompt are taken when it is admitted (vLLM reserves them: `scheduler_reserve_full_isl`);
+an answer's blocks can be found by others once its job has left; host work is part of the step's base.
+
+A run of pure decode steps is advanced in one go: step i of a run with n sequences costs A + i*B
+(B = per_kv_token_s * n), so k steps take k*A + B*k*(k-1)/2. Time is counted in whole femtoseconds,
+so this closed form equals the sum of single steps to the last bit (`sim/oracle.py` is the witness).
+"""
+
+import heapq
+import math
+from collections import deque
+
+from flyball.model.plant import Job, PlantState, Progress
+from flyball.model.profile import Profile
+from flyball.sim.kvcache import KvCache
+from flyball.sim.steptime import StepTime, seconds, ticks_at_or_after
+from flyball.units import Seconds, Tokens
+
+_FOREVER = math.inf
+
+
+class _Run:
+    """One admitted or waiting job: what it has computed, made, and holds."""
+
+    __slots__ = (
+        "blocks", "computed", "finish_step", "generated", "hashes", "held", "job", "joined_step",
+        "published", "reported", "seq", "started", "total",
+    )  # fmt: skip
+
+    def __init__(self, job: Job, seq: int, hashes: tuple[int, ...]) -> None:
+        self.job = job
+        self.seq = seq
+        self.hashes = hashes
+        self.total = job.input_tokens  # tokens to compute before the next token can be made
+        self.computed = 0
+        self.generated = 0  # answer tokens made when it last joined (or left) the decoding jobs
+        self.reported = 0
+        self.started = False
+        self.blocks = 0  # KV blocks held, named and unnamed
+        self.held: list[int] = []
+        self.published = 0  # hashes looked at so far, from the first
+        self.joined_step = 0
+        self.finish_step = -1  # -1 = not decoding
+
+
+class Engine:
+    """The plant: feed it jobs with `submit`, move its clock with `advance`. It never looks at a clock.
+
+    `prefix_tokens` = tokens that one entry of `Job.block_hashes` covers (a multiple of the KV block;
+    0 = one block). `waiting_max` bounds the jobs not yet admitted. ValueError if the limits contradict.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        prefix_cache: bool = True,
+        prefix_tokens: Tokens = 0,
+        max_waiting: int = 1_000_000,
+    ) -> None:
+        limits = profile.limits
+        self.profile = profile
+        self.max_waiting = max_waiting
+        self._block = limits.block_tokens
+        self._group_tokens = prefix_tokens or limits.block_tokens
+        if self._group_tokens % self._block:
+            raise ValueError(
+                f"prefix_tokens {prefix_tokens} is no multiple of the KV block of {self._block}"
+            )
+        if limits.seqs_max > limits.step_tokens_max:
+            raise ValueError("seqs_max is above step_tokens_max: a step could not serve every job")
+        self._cache = KvCache(
+            limits.kv_tokens_max // self._block, self._group_tokens // self._block, prefix_cache
+        )
+        self._prefix_cache = prefix_cache
+        self._seqs_max = limits.seqs_max
+        self._budget = limits.step_tokens_max
+        self._cost = StepTime(profile)
+        self._arrivals: deque[tuple[Seconds, _Run]] = deque()
+        self._waiting: list[tuple[int, int, _Run]] = []
+        self._runs: dict[str, _Run] = {}  # every job inside, by id
+        self._running: dict[int, _Run] = {}  # admitted jobs, by seq
+        self._partial: _Run | None = None  # its prompt is partly computed
+        self._landing: list[_Run] = []  # their prompts will be complete when this step ends
+        self._gone: list[_Run] = []  # cancelled while a step ran
+        self._seq = 0
+        self._now = 0.0
+        # The decoding jobs, in sum: how many, tokens in the KV cache, when each ends, and for each
+        # residue of the step counter how many of them need a new block in that step.
+        self._decoding = 0
+        self._kv_tokens = 0
+        self._finishes: list[tuple[int, int, _Run]] = []
+        self._crossing = [0] * self._block
+        self._step = 0  # counts all steps
+        # The run of steps under way: from `_start` on, `_count` steps of `_first` + i * `_slope`.
+        self._planned = False
+        self._start = 0
+        self._count = 0
+        self._first = 0
+        self._slope = 0
+        self._end_s = _FOREVER
+        self._news: list[Progress] = []  # happened when the run was planned, not yet told
+        self._preemptions = 0
+        self._query_tokens = 0
+        self._hit_tokens = 0
+        self._prompt_tokens = 0
+        self._output_tokens = 0
+        self._busy = 0
+        self._joules = 0.0
+
+    # --- what a driver does ---
+
+    def submit(self, at: Seconds, job: Job) -> bool:
+        """Bring a job at `at`; False = refused, as `max_waiting` jobs wait already.
+
+        Raises ValueError if the job can never fit, its id is inside already, or `at` lies before
+        the engine's time or before the last job submitted.
+        """
+        if len(self._waiting) + len(self._arrivals) >= self.max_waiting:
+            return False
+        limits = self.profile.limits
+        if job.input_tokens < 1 or job.output_tokens < 0:
+            raise ValueError(f"job {job.id!r} needs at least 1 input token and 0 output tokens")
+        if job.input_tokens + job.output_tokens > self._cache.blocks * self._block:
+            raise ValueError(
+                f"job {job.id!r} needs {job.input_tokens + job.output_tokens} tokens of KV cache, "
+                f"the engine has {limits.kv_tokens_max}"
+            )
+        if job.id in self._runs:
+            raise ValueError(f"job {job.id!r} is inside already")
+        at += self.profile.request_overhead_s
+        if at < self._now or (self._arrivals and at < self._arrivals[-1][0]):
+            raise ValueError(f"job {job.id!r} comes at {at} s, before the engine's time")
+        self._seq += 1
+        run = _Run(job, self._seq, job.block_hashes if self._prefix_cache else ())
+        self._runs[job.id] = run
+        self._arrivals.append((at, run))
+        if self._planned and self._count > 1 and len(self._running) < self._seqs_max:
+            self._cut(at)
+        return True
+
+    def cancel(self, job_id: str) -> bool:
+        """Take a job out at the next step boundary from now on; nothing more is reported of it.
+
+        False = there is no such job (it may have finished).
+        """
+        run = self._runs.pop(job_id, None)
+        if run is None:
+            return False
+        if run.seq in self._running:
+            if self._planned:
+                self._gone.append(run)
+                if self._count > 1:
+                    self._cut(self._now)
+            else:
+                self._leave(run)
+            return True
+        entry = (run.job.priority, run.seq, run)
+        if entry in self._waiting:
+            self._waiting.remove(entry)
+            heapq.heapify(self._waiting)
+        else:
+            self._arrivals = deque(item for item in self._arrivals if item[1] is not run)
+        return True
+
+    def next_at(self) -> Seconds | None:
+        """When something next happens to a job (or one arrives); None = the engine is empty.
+
+        Asking commits the step that begins now: bring all jobs of one instant before asking.
+        """
+        if not self._planned:
+            if not self._running and not self._waiting:
+                if not self._arrivals:
+                    return None
+                if self._arrivals[0][0] > self._now:
+                    return self._arrivals[0][0]
+            self._plan()
+        return self._end_s
+
+    def next_token_at(self) -> Seconds | None:
+        """When the next step ends, so when a running job may have a new token; None = empty."""
+        at = self.next_at()
+        if at is None or not self._planned:
+            return at
+        done = self._steps_done()
+        return seconds(self._start + self._span(done + 1)) if done < self._count else at
+
+    def advance(self, to: Seconds, *, tokens: bool = False) -> list[Progress]:
+        """Move the clock to `to` and tell, in order of time, what happened up to and at `to`.
+
+        With `tokens`, the list ends with one entry per running job that made tokens since they were
+        last told; without, `produced` answers for one job. A step that begins exactly at `to` is
+        planned later, so that a job submitted at `to` still gets into it.
+        """
+        out: list[Progress] = []
+        while True:
+            if not self._planned:
+                if self._running or self._waiting:
+                    if seconds(self._start) >= to:
+                        break
+                elif not self._arrivals or self._arrivals[0][0] >= to:
+                    break
+                self._plan()
+            if self._end_s > to:
+                break
+            self._complete(out)
+        if to > self._now:
+            self._now = to if to < _FOREVER else seconds(self._start)
+        self._tell_news(out)
+        if tokens:
+            self._tell_tokens(out)
+        return out
+
+    def produced(self, job_id: str) -> Tokens:
+        """Answer tokens made so far by a job inside; KeyError if it is not inside."""
+        run = self._runs[job_id]
+        return self._produced(run, self._steps_done())
+
+    def snapshot(self) -> PlantState:
+        """The engine as its own metrics would show it at its present time."""
+        done = self._steps_done()
+        growth = self._growth(self._step + 1, done - 1) if done > 1 else 0
+        used = self._cache.blocks - self._cache.free + growth
+        arrived = sum(1 for at, _ in self._arrivals if at <= self._now)
+        return PlantState(
+            running=len(self._running) - len(self._gone),
+            waiting=len(self._waiting) + arrived,
+            kv_usage=used / self._cache.blocks,
+            kv_blocks_used=used,
+            kv_blocks_max=self._cache.blocks,
+            prefix_query_tokens=self._query_tokens,
+            prefix_hit_tokens=self._hit_tokens,
+            preemptions=self._preemptions,
+            prompt_tokens=self._prompt_tokens,
+            output_tokens=self._output_tokens + self._decoding * done,
+            steps=self._step + done,
+            busy_s=seconds(self._busy),
+            joules=self._joules,
+        )
+
+    # --- one run of steps: plan it, cut it short, complete it ---
+
+    def _plan(self) -> None:
+        """Decide the next run of steps; at least one job is here or has arrived."""
+        if not self._running and not self._waiting:
+            self._start = max(self._start, ticks_at_or_after(self._arrivals[0][0]))
+        start_s = seconds(self._start)
+        while self._arrivals and self._arrivals[0][0] <= start_s:
+            run = self._arrivals.popleft()[1]
+            heapq.heappush(self._waiting, (run.job.priority, run.seq, run))
+        settled = self._make_room()
+        prompt_tokens, context = self._schedule_prompts(settled)
+        if prompt_tokens:
+            self._count, self._slope = 1, 0
+            self._first = self._cost.mixed(self._decoding, self._kv_tokens, prompt_tokens, context)
+        else:
+            self._first, self._slope = self._cost.decode(self._decoding, self._kv_tokens)
+            # After a preemption the next step may admit again, so look there.
+            self._count = self._decode_steps() if settled else 1
+        self._planned = True
+        self._end_s = seconds(self._start + self._span(self._count))
+        if self._count > 1 and self._arrivals and len(self._running) < self._seqs_max:
+            self._cut(self._arrivals[0][0])
+
+    def _make_room(self) -> bool:
+        """Give each decoding job its next block, preempting if need be; True = nobody had to go.
+
+        As in vLLM the older jobs take what is free before the newest one is preempted.
+        """
+        settled, taken = True, 0
+        cache, crossing, residue = self._cache, self._crossing, self._step % self._block
+        while crossing[residue] - taken > cache.free:
+            taken += cache.free
+            cache.take(cache.free)
+            victim = max(self._running.values(), key=lambda run: (run.job.priority, run.seq))
+            settled = False
+            self._preemptions += 1
+            self._leave(victim)
+            victim.total = victim.job.input_tokens + victim.generated
+            heapq.heappush(self._waiting, (victim.job.priority, victim.seq, victim))
+            at = seconds(self._start)
+            self._news.append(Progress("preempted", victim.job.id, at, victim.generated))
+        cache.take(crossing[residue] - taken)
+        return settled
+
+    def _schedule_prompts(self, may_admit: bool) -> tuple[Tokens, int]:
+        """Fill the step with prompt tokens: their number, and the sum of p * (2 * prefix + p)."""
+        budget = self._budget - self._decoding
+        taken = context = 0
+        run = self._partial
+        if run is not None:
+            taken = min(run.total - run.computed, budget)
+            context = taken * (2 * run.computed + taken)
+            self._compute(run, taken)
+        waiting = self._waiting if may_admit else ()  # as vLLM: a step that preempts admits nobody
+        while waiting and taken < budget and len(self._running) < self._seqs_max:
+            run = waiting[0][2]
+            if not self._admit(run):
+                break
+            heapq.heappop(waiting)
+            chunk = min(run.total - run.computed, budget - taken)
+            context += chunk * (2 * run.computed + chunk)
+            taken += chunk
+            self._compute(run, chunk)
+        return taken, context
+
+    def _admit(self, run: _Run) -> bool:
+        """Give a waiting job its blocks, shared ones first; False = there are not enough."""
+        cache = self._cache
+        blocks = -(-run.total // self._block)
+        found = idle = 0
+        if run.hashes:
+            # At least one token must be computed, or there would be nothing to sample from.
+            found, idle = cache.match(run.hashes, (run.total - 1) // self._group_tokens)
+        fresh = blocks - found * cache.group
+        if fresh + idle * cache.group > cache.free:
+            return False
+        if found:
+            cache.hold(run.hashes, found)
+            run.held = list(run.hashes[:found])
+        cache.take(fresh)
+        run.blocks = blocks
+        run.published = found
+        run.computed = found * self._group_tokens
+        self._running[run.seq] = run
+        if not run.started:
+            run.started = True
+            self._query_tokens += run.total if self._prefix_cache else 0
+            self._hit_tokens += run.computed
+            self._news.append(Progress("admitted", run.job.id, seconds(self._start), run.computed))
+        return True
+
+    def _compute(self, run: _Run, chunk: Tokens) -> None:
+        """Put `chunk` prompt tokens of a job into the step that is being planned."""
+        run.computed += chunk
+        if run.hashes:
+            self._publish(run, run.computed)
+        if run.computed == run.total:
+            self._landing.append(run)
+            self._partial = None
+        else:
+            self._partial = run
+
+    def _decode_steps(self) -> int:
+        """How many pure decode steps follow before a job ends or blocks run out (one is paid for)."""
+        finishes = self._finishes
+        while finishes[0][2].finish_step != finishes[0][0]:
+            heapq.heappop(finishes)
+        count = finishes[0][0] - self._step
+        free = self._cache.free
+        if count > 1 and self._decoding * ((count - 2) // self._block + 1) > free:
+            cycles = free // self._decoding
+            steps = 1 + cycles * self._block
+            free -= cycles * self._decoding
+            while steps < count:
+                free -= self._crossing[(self._step + steps) % self._block]
+                if free < 0:
+                    break
+                steps += 1
+            return min(count, steps)
+        return count
+
+    def _span(self, steps: int) -> int:
+        """Femtoseconds that the first `steps` steps of this run take."""
+        return steps * self._first + self._slope * (steps * (steps - 1) // 2)
+
+    def _steps_until(self, at: Seconds) -> int:
+        """The first step of this run, from 1, that ends at or after `at` (the last if none does)."""
+        gap = at * 1e15 - self._start
+        if gap <= self._first:
+            guess = 1
+        elif self._slope:
+            half = self._first - self._slope / 2
+            guess = math.ceil((math.sqrt(half * half + 2 * self._slope * gap) - half) / self._slope)
+        else:
+            guess = math.ceil(gap / self._first) if self._first else self._count
+        guess = max(1, min(self._count, guess))
+        # Floats only guessed: whole femtoseconds decide.
+        while guess > 1 and seconds(self._start + self._span(guess - 1)) >= at:
+            guess -= 1
+        while guess < self._count and seconds(self._start + self._span(guess)) < at:
+            guess += 1
+        return guess
+
+    def _steps_done(self) -> int:
+        """Steps of the run under way that have ended by now."""
+        if not self._planned or self._count == 1:
+            return 0
+        step = self._steps_until(self._now)
+        return step if seconds(self._start + self._span(step)) <= self._now else step - 1
+
+    def _cut(self, at: Seconds) -> None:
+        """End the run under way at its first boundary from `at` on."""
+        self._count = self._steps_until(at)
+        self._end_s = seconds(self._start + self._span(self._count))
+
+    def _complete(self, out: list[Progress]) -> None:
+        """Carry out the run under way: its tokens, its blocks, the jobs that end or begin."""
+        count = self._count
+        span = self._span(count)
+        self._planned = False
+        self._tell_news(out)
+        if count > 1:
+            self._cache.take(self._growth(self._step + 1, count - 1))
+        self._busy += span
+        self._joules += span * 1e-15 * self.profile.power.watts(len(self._running))
+        self._start += span
+        self._step += count
+        self._kv_tokens += count * self._decoding
+        self._output_tokens += count * self._decoding
+        for run in self._gone:
+            self._leave(run)
+        self._gone.clear()
+        self._finish_decoding(out)
+        if self._landing:
+            self._land(out)
+
+    def _finish_decoding(self, out: list[Progress]) -> None:
+        finishes = self._finishes
+        while finishes and finishes[0][0] <= self._step:
+            step, _, run = heapq.heappop(finishes)
+            if run.finish_step == step:
+                self._leave(run)
+                del self._runs[run.job.id]
+                out.append(Progress("finished", run.job.id, self._end_s, run.generated))
+
+    def _land(self, out: list[Progress]) -> None:
+        """Prompts completed in the step that just ended: first tokens, and jobs that join."""
+        landing, self._landing = self._landing, []
+        for run in landing:
+            if run.seq not in self._running:  # cancelled meanwhile
+                continue
+            job = run.job
+            self._prompt_tokens += run.total
+            if job.output_tokens:
+                run.generated += 1
+                self._output_tokens += 1
+                if run.generated == 1:
+                    out.append(Progress("first-token", job.id, self._end_s, 1))
+            if run.generated >= job.output_tokens:
+                self._leave(run)
+                del self._runs[job.id]
+                out.append(Progress("finished", job.id, self._end_s, run.generated))
+            else:
+                self._join(run)
+
+    def _join(self, run: _Run) -> None:
+        """A job whose prompt is complete decodes from the next step on."""
+        step = self._step
+        run.joined_step = step
+        run.finish_step = step + run.job.output_tokens - run.generated
+        self._decoding += 1
+        self._kv_tokens += run.total
+        self._crossing[(step - run.total) % self._block] += 1
+        heapq.heappush(self._finishes, (run.finish_step, run.seq, run))
+
+    def _leave(self, run: _Run) -> None:
+        """A job gives up its slot and its blocks: finished, preempted or cancelled."""
+        if self._running.pop(run.seq, None) is None:
+            return
+        if run.finish_step >= 0:
+            steps = self._step - run.joined_step
+            run.generated += steps
+            run.computed = run.total + steps
+            run.blocks = -(-run.computed // self._block)
+            run.finish_step = -1
+            self._decoding -= 1
+            self._kv_tokens -= run.computed
+            self._crossing[(run.joined_step - run.total) % self._block] -= 1
+        elif run is self._partial:
+            self._partial = None
+        if run.hashes:
+            self._publish(run, run.computed)
+        self._cache.release(run.blocks - len(run.held) * self._cache.group, run.held)
+        run.held = []
+        run.blocks = run.computed = 0
+
+    def _publish(self, run: _Run, computed: Tokens) -> None:
+        """Name the blocks that are full, so that others can share them."""
+        full = min(computed // self._group_tokens, len(run.hashes))
+        publish = self._cache.publish
+        if len(run.held) == run.published:
+            run.held += [name for name in run.hashes[run.published : full] if publish(name)]
+        else:  # some were copies of another job's blocks: that job's may be gone by now
+            mine = set(run.held)
+            run.held = [name for name in run.hashes[:full] if name in mine or publish(name)]
+        run.published = full
+
+    def _growth(self, step: int, steps: int) -> int:
+        """KV blocks that the decoding jobs need in `steps` steps from `step` on."""
+        cycles, rest = divmod(steps, self._block)
+        blocks = cycles * self._decoding
+        for i in range(step, step + rest):
+            blocks += self._crossing[i % self._block]
+        return blocks
+
+    # --- what is told ---
+
+    def _tell_news(self, out: list[Progress]) -> None:
+        if self._news:
+            out.extend(news for news in self._news if news.job in self._runs)
+            self._news.clear()
+
+    def _produced(self, run: _Run, steps_done: int) -> Tokens:
+        if run.finish_step < 0:
+            return run.generated
+        return run.generated + self._step + steps_done - run.joined_step
+
+    def _tell_tokens(self, out: list[Progress]) -> None:
+        done = self._steps_done()
+        at = seconds(self._start + self._span(done)) if self._planned else seconds(self._start)
+        for run in self._running.values():
+            made = self._produced(run, done)
+            if made > run.reported and run.job.id in self._runs:
+                out.append(Progress("tokens", run.job.id, at, made - run.reported))
+                run.reported = made
