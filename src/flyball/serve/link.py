@@ -16,8 +16,6 @@ from msgspec import Struct
 
 from flyball.governor import events
 from flyball.governor.commands import Notice, Report
-from flyball.governor.policy import Policy
-from flyball.model.fleet import Fleet
 from flyball.units import Bytes, Seconds
 
 FRAME_BYTES_MAX: Bytes = 64 << 20
@@ -65,23 +63,13 @@ class Answer(Struct, frozen=True, tag=True):
     body: bytes
 
 
-class Start(Struct, frozen=True, tag=True):
-    """control -> worker, first of all: the configuration (MessagePack of `Config`) and its number.
+class Configure(Struct, frozen=True, tag=True):
+    """control -> worker, first of all and after each reload: the configuration, encoded.
 
     `generation` numbers the fleets that came into force; endpoint numbers mean nothing across it.
     """
 
     config: bytes
-    generation: int
-
-
-class Reload(Struct, frozen=True, tag=True):
-    """control -> worker: a new configuration came into force."""
-
-    fleet: Fleet
-    policy: Policy
-    digest: str
-    credentials: dict[str, str]
     generation: int
 
 
@@ -100,7 +88,7 @@ class Drain(Struct, frozen=True, tag=True):
 
 
 FromWorker = Hello | Failed | Records | Report | Notice | Ask
-FromControl = Start | Reload | Feed | Drain | Answer
+FromControl = Configure | Feed | Drain | Answer
 
 Incoming = TypeVar("Incoming")
 _encoder = msgspec.msgpack.Encoder()
