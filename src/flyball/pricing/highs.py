@@ -1,0 +1,331 @@
+"""Which rates and prices solve the joint problem, and how fast? (HiGHS, columns priced in numpy.)
+
+The problem has as many activities as classes x pools, of which a few hundred carry load. So a small
+linear program over chosen activities is solved, all others are priced by numpy against its duals,
+and those worth more than their demand's price join (column generation; Dantzig & Wolfe 1960). The
+cubic congestion cost enters by chords whose breakpoints are re-centred on the loads found. Both
+loops end when the duality gap *of the true convex problem* (`lagrangian.bound`) is small enough: a
+proof, not an estimate. The next problem starts from the chosen activities, grid and basis of this.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from flyball.pricing import restricted
+from flyball.pricing.arrays import Arrays, Floats, Uses, read, read_uses
+from flyball.pricing.lagrangian import (
+    Prices,
+    bound,
+    capacity,
+    demand_prices,
+    loads,
+    objective,
+    surplus,
+    usage,
+)
+from flyball.pricing.problem import Activity, Problem, Solution
+from flyball.units import Ratio, Seconds
+
+Indices = NDArray[np.intp]
+_Status = highspy.HighsBasisStatus
+_DUAL, _PRIMAL = 1, 4  # values of HiGHS' option simplex_strategy
+_ROUNDS_MAX = 40
+_JOIN = 1  # activities that join per class and per pool in a round
+_KEPT = 2  # activities kept per class and per pool for the next problem, besides the basic ones
+_NOTHING = -1e-9  # reduced cost, as a share of the largest worth, below which nothing is gained
+
+
+@dataclass(slots=True)
+class _Start:
+    """Where the next solve begins: chosen activities, breakpoints, loads and the basis."""
+
+    chosen: Indices
+    grid: Floats
+    load: Floats
+    columns: list[Any]
+    rows: list[Any]
+
+
+@dataclass(slots=True)
+class _Answer:
+    """The best answer so far, feasible on both sides."""
+
+    rates: Floats
+    prices: Prices
+    load: Floats
+    objective: float
+    bound: float
+
+    @property
+    def gap(self) -> float:
+        scale = max(abs(self.objective), abs(self.bound))
+        return (self.bound - self.objective) / scale if scale > 0 else 0.0
+
+
+class Solver:
+    """Solves one problem after another, each from where the last one ended. Not thread-safe.
+
+    `gap_target` ends the rounds (ask for less than the certificate's `gap_max`); `time_max_s` ends
+    them early with status "time limit" and the best feasible answer found.
+    """
+
+    def __init__(self, gap_target: Ratio = 2e-5, time_max_s: Seconds = 2.0) -> None:
+        self._gap_target = gap_target
+        self._time_max_s = time_max_s
+        self._highs: Any = highspy.Highs()
+        for option, value in (
+            ("output_flag", False),
+            ("threads", 1),
+            ("solver", "simplex"),
+            ("presolve", "off"),
+        ):
+            self._highs.setOptionValue(option, value)
+        self._activities: tuple[Activity, ...] = ()
+        self._uses: Uses | None = None
+        self._start: _Start | None = None
+
+    def solve(self, problem: Problem) -> Solution:
+        """The best rates and prices; raises ValueError if the problem is malformed.
+
+        `status` is "optimal" if the gap target was met, else HiGHS' own words or "time limit" /
+        "stalled" with the best feasible answer (or all zeros). Rates are exactly feasible and prices
+        exactly dual feasible, to rounding.
+        """
+        began = time.perf_counter()
+        arrays = self._read(problem)
+        answer, status = self._rounds(arrays, problem.segments, began + self._time_max_s)
+        return Solution(
+            made_at=problem.made_at,
+            solve_s=time.perf_counter() - began,
+            rates=tuple(answer.rates.tolist()),
+            demand_prices=tuple(answer.prices.demand.tolist()),
+            gpu_prices=tuple(answer.prices.gpu.tolist()),
+            kv_prices=tuple(answer.prices.kv.tolist()),
+            watt_prices=tuple(answer.prices.watt.tolist()),
+            budget_prices=tuple(answer.prices.budget.tolist()),
+            pool_loads=tuple(answer.load.tolist()),
+            objective_usd_per_s=answer.objective,
+            bound_usd_per_s=answer.bound,
+            status=status,
+        )
+
+    def _read(self, problem: Problem) -> Arrays:
+        """Arrays of the problem; drops the warm start if the structure is another."""
+        if self._uses is not None and problem.activities is self._activities:
+            uses = self._uses
+        else:
+            uses = read_uses(problem.activities)
+        arrays = read(problem, uses)
+        start, known = self._start, self._uses
+        if known is not None and start is not None:
+            shape = sum(len(limit) for limit in capacity(arrays))
+            same = (
+                np.array_equal(known.class_index, uses.class_index)
+                and np.array_equal(known.pool_index, uses.pool_index)
+                and start.grid.shape[1] == restricted.pieces(problem.segments) + 1
+                and len(start.load) == len(problem.pools)
+                and len(start.rows) == shape
+            )
+            if not same:
+                self._start = None
+        self._activities, self._uses = problem.activities, uses
+        return arrays
+
+    def _rounds(self, arrays: Arrays, segments: int, ends_at: float) -> tuple[_Answer, str]:
+        scale = restricted.scales(arrays)
+        start, warm = self._start or _cold_start(arrays, segments), self._start is not None
+        best, status = _nothing(arrays), "stalled"
+        for number in range(_ROUNDS_MAX):
+            strategy = _DUAL if warm and number == 0 else _PRIMAL
+            failure = self._run(arrays, scale, start, strategy, ends_at)
+            if failure and warm and number == 0 and time.perf_counter() < ends_at:
+                start = _cold_start(arrays, segments)
+                failure = self._run(arrays, scale, start, _PRIMAL, ends_at)
+            if failure:
+                self._start = None
+                return best, failure
+            answer, spare = self._answer(arrays, scale, start)
+            best = _better(best, answer)
+            if best.gap <= self._gap_target:
+                status = "optimal"
+                break
+            if time.perf_counter() >= ends_at:
+                status = "time limit"
+                break
+            start.load = answer.load
+            _recentre(start, segments)
+            _join(arrays, start, spare, _NOTHING * -scale.worth)
+        self._start = _trim(arrays, start, spare)
+        return best, status
+
+    def _run(
+        self,
+        arrays: Arrays,
+        scale: restricted.Scales,
+        start: _Start,
+        strategy: int,
+        ends_at: float,
+    ) -> str:
+        """Solve the restricted program from `start`'s basis and update it; "" or what went wrong."""
+        program = restricted.build(arrays, scale, start.chosen, start.grid)
+        columns, rows = len(program.cost), len(program.row_upper)
+        highs = self._highs
+        highs.passModel(
+            columns,
+            rows,
+            len(program.rows),
+            int(highspy.MatrixFormat.kColwise),
+            int(highspy.ObjSense.kMinimize),
+            0.0,
+            program.cost,
+            np.zeros(columns),
+            program.upper,
+            np.full(rows, -np.inf),
+            program.row_upper,
+            program.starts,
+            program.rows,
+            program.coefficients,
+            np.zeros(columns, np.int32),
+        )
+        if start.rows:
+            basis: Any = highspy.HighsBasis()
+            basis.valid = True
+            basis.col_status = start.columns
+            basis.row_status = start.rows
+            highs.setBasis(basis)
+        highs.setOptionValue("simplex_strategy", strategy)
+        left_s = max(1e-3, ends_at - time.perf_counter())
+        highs.setOptionValue("time_limit", highs.getRunTime() + left_s)
+        highs.run()
+        status = highs.getModelStatus()
+        if status == highspy.HighsModelStatus.kTimeLimit:
+            return "time limit"
+        if status != highspy.HighsModelStatus.kOptimal:
+            return str(highs.modelStatusToString(status)).lower()
+        basis = highs.getBasis()
+        start.columns, start.rows = list(basis.col_status), list(basis.row_status)
+        return ""
+
+    def _answer(
+        self, arrays: Arrays, scale: restricted.Scales, start: _Start
+    ) -> tuple[_Answer, Floats]:
+        """The last run as a feasible answer, and each activity's reduced worth (n,) at its duals."""
+        solution = self._highs.getSolution()
+        value = np.array(solution.col_value)
+        prices = restricted.prices_of(solution.row_dual, arrays, scale)
+        rates = np.zeros(len(arrays.worth_usd))
+        rates[start.chosen] = value[start.grid.size - len(start.grid) :]
+        rates = _shrink(arrays, np.maximum(rates, 0.0))
+        left = surplus(arrays, prices)
+        spare = left - prices.demand[arrays.uses.class_index]
+        prices = prices._replace(demand=demand_prices(arrays, left))
+        load = loads(arrays, usage(arrays, rates))
+        answer = _Answer(
+            rates, prices, load, objective(arrays, rates, load), bound(arrays, prices)
+        )
+        return answer, spare
+
+
+def _nothing(arrays: Arrays) -> _Answer:
+    """The plan that serves nothing, with the prices that make it look best: a valid bound."""
+    none = np.zeros(len(arrays.worth_usd))
+    zero = Prices(*(np.zeros(len(limit)) for limit in capacity(arrays)))
+    prices = zero._replace(demand=demand_prices(arrays, arrays.worth_usd))
+    load = loads(arrays, usage(arrays, none))
+    return _Answer(none, prices, load, 0.0, bound(arrays, prices))
+
+
+def _better(best: _Answer, answer: _Answer) -> _Answer:
+    return answer if answer.gap <= best.gap else best
+
+
+def _cold_start(arrays: Arrays, segments: int) -> _Start:
+    """Each class' and pool's best activities when a GPU-second costs four fifths of its full price."""
+    guess = Prices(*(np.zeros(len(limit)) for limit in capacity(arrays)))
+    guess = guess._replace(gpu=0.8 * arrays.congestion_usd_per_gpu_s)
+    everyone = np.arange(len(arrays.worth_usd))
+    pools = len(arrays.gpu_s_max)
+    return _Start(
+        chosen=_best_of_each(arrays, everyone, surplus(arrays, guess), _KEPT),
+        grid=restricted.even_grid(pools, segments),
+        load=np.zeros(pools),
+        columns=[],
+        rows=[],
+    )
+
+
+def _best_of_each(arrays: Arrays, among: Indices, score: Floats, count: int) -> Indices:
+    """Of the activities `among`, the `count` of highest score in each class and in each pool."""
+    ordered = among[np.argsort(-score[among], kind="stable")]
+    picked: list[Indices] = []
+    for group in (arrays.uses.class_index, arrays.uses.pool_index):
+        by_group = np.argsort(group[ordered], kind="stable")
+        of_group = group[ordered][by_group]
+        rank = np.arange(len(ordered)) - np.searchsorted(of_group, of_group)
+        picked.append(ordered[by_group[rank < count]])
+    return np.unique(np.concatenate(picked))
+
+
+def _recentre(start: _Start, segments: int) -> None:
+    """New breakpoints at the loads found; the basis is translated so that it stays feasible.
+
+    Pieces below the load are full, those above empty. A pool whose load row was balanced by a basic
+    piece gets the first piece above its load as the basic one, at zero.
+    """
+    pools, per_pool = len(start.load), start.grid.shape[1] - 1
+    start.grid = restricted.grid_around(start.load, segments)
+    old = start.columns[: pools * per_pool]
+    middle = per_pool // 2
+    fresh = ([_Status.kUpper] * middle + [_Status.kLower] * (per_pool - middle)) * pools
+    for place, status in enumerate(old):
+        if status == _Status.kBasic:
+            fresh[place - place % per_pool + middle] = _Status.kBasic
+    start.columns[: pools * per_pool] = fresh
+
+
+def _join(arrays: Arrays, start: _Start, spare: Floats, least: float) -> None:
+    """Let the most under-priced activities of each class and pool join the program."""
+    outside = spare > least
+    outside[start.chosen] = False
+    joining = _best_of_each(arrays, np.flatnonzero(outside), spare, _JOIN)
+    start.chosen = np.concatenate([start.chosen, joining])
+    start.columns.extend([_Status.kLower] * len(joining))
+
+
+def _trim(arrays: Arrays, start: _Start, spare: Floats) -> _Start:
+    """Keep what is basic and the runners-up, so that the program does not grow without end."""
+    pieces = start.grid.size - len(start.grid)
+    basic = np.fromiter(
+        (status == _Status.kBasic for status in start.columns[pieces:]), bool, len(start.chosen)
+    )
+    near = np.zeros(len(spare), bool)
+    near[_best_of_each(arrays, start.chosen, spare, _KEPT)] = True
+    kept = np.flatnonzero(basic | near[start.chosen])
+    start.columns = start.columns[:pieces] + [start.columns[pieces + place] for place in kept]
+    start.chosen = start.chosen[kept]
+    return start
+
+
+def _shrink(arrays: Arrays, rates: Floats) -> Floats:
+    """Rates reduced where the solver's tolerance left a capacity exceeded, so that none is."""
+    uses = arrays.uses
+    used, limit = usage(arrays, rates), capacity(arrays)
+    share = [
+        np.append(np.divide(most, amount, out=np.ones_like(amount), where=amount > most), 1.0)
+        for amount, most in zip(used, limit, strict=True)
+    ]
+    least = np.minimum.reduce(
+        [
+            share[0][uses.class_index],
+            np.where(uses.gpu_s > 0, share[1][uses.pool_index], 1.0),
+            np.where(uses.kv_token_s > 0, share[2][uses.pool_index], 1.0),
+            np.where(uses.joules > 0, share[3][arrays.site_index], 1.0),
+            np.where(uses.usd > 0, share[4][uses.budget_index], 1.0),
+        ]
+    )
+    return rates * least
