@@ -107,6 +107,7 @@ class Outcome(Struct, frozen=True, kw_only=True, tag="outcome", tag_field="kind"
     price_usd: Usd = 0.0
     retry_after_s: Seconds = 0.0
     lineage: str = ""
+    feasibility: str = ""
 
 
 class Feasibility(Struct, frozen=True, kw_only=True, tag="feasibility", tag_field="kind"):

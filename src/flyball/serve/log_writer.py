@@ -3,7 +3,8 @@
 Write-ahead frame and fdatasync (now the entries are acknowledged) -> bundles and tiles ->
 checkpoint by atomic rename -> a full segment is sealed: the file system is synced and the segment
 removed. A kill between any two steps is repaired on the next opening, which plays the remaining
-segments again. Every step may raise OSError and is then called again as it was: nothing advances half way.
+segments again. Every step may raise OSError and is then called again as it was: nothing advances
+half way.
 """
 
 import os

@@ -1,0 +1,158 @@
+"""`flyball explain`: what does the log say of one request, and is that still what was written?"""
+
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import msgspec
+
+from flyball.ledger.explain import Case, Section, Table, explain, text_lines
+from flyball.ledger.tiles import TileError
+from flyball.ledger.tree import ProofError
+from flyball.model.decision import Feasibility, Intent, Outcome, Record
+from flyball.serve.log_reader import Found, LogReader, open_log
+from flyball.serve.log_writer import LedgerError
+
+
+@click.command()
+@click.argument("record_id", metavar="ID", required=False)
+@click.option(
+    "--log",
+    "folder",
+    default=Path(".flyball/log"),
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The log's folder; a gateway may be writing it.",
+)
+@click.option("--last", is_flag=True, help="The newest decision instead of an ID.")
+@click.option("--last-refused", is_flag=True, help="The newest refusal instead of an ID.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+def command(
+    record_id: str | None, folder: Path, last: bool, last_refused: bool, output: str
+) -> None:
+    """Say why a request was placed, held or refused, price by price.
+
+    ID is the request id from the x-request-id or x-flyball-decision response header.
+    """
+    if (record_id is not None) + last + last_refused != 1:
+        raise click.UsageError("Give one of: an ID, --last, --last-refused.")
+    try:
+        log = open_log(folder)
+        record_id = record_id or _newest(log, last_refused)
+        case = _case(log, record_id) if record_id else None
+    except LedgerError as error:
+        _fail(str(error), 2)
+    except (ProofError, TileError) as error:
+        _fail(
+            f"The log in {folder} is not what its checkpoint claims: {error}. "
+            "Somebody changed it, or the disk did; do not rely on it.",
+            1,
+        )
+    if not record_id:
+        _fail(f"The log in {folder} holds no such decision yet.", 1)
+    if case is None:
+        _fail(_unknown(log, folder, record_id), 1)
+    sections = explain(case)
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(_as_json(case, sections))))
+    elif sys.stdout.isatty():
+        _print_rich(sections)
+    else:
+        click.echo("\n".join(text_lines(sections)))
+
+
+def _newest(log: LogReader, is_refused: bool) -> str | None:
+    def wanted(record: Record) -> bool:
+        if isinstance(record, Outcome) and record.outcome == "refused":
+            return True
+        return isinstance(record, Intent) and not is_refused
+
+    found = log.newest(wanted)
+    return found.record.id if found else None
+
+
+def _case(log: LogReader, record_id: str) -> Case | None:
+    found = log.find(record_id)
+    own = [item for item in found if item.record.id == record_id]
+    if not own:
+        return None
+    proofs = [proof for item in own if (proof := log.prove(item)) is not None]
+    case = Case(
+        id=record_id,
+        records=tuple(item.record for item in own),
+        retries=tuple(item.record for item in found if item.record.id != record_id),
+        inclusions=tuple(proofs),
+        unproven=len(own) - len(proofs),
+    )
+    return msgspec.structs.replace(case, feasibility=_feasibility(log, case, own))
+
+
+def _feasibility(log: LogReader, case: Case, own: list[Found]) -> Feasibility | None:
+    if not case.named_feasibility:
+        return None
+    found = log.find_before(case.named_feasibility, own[-1].index)
+    return found.record if found and isinstance(found.record, Feasibility) else None
+
+
+def _unknown(log: LogReader, folder: Path, record_id: str) -> str:
+    near = log.near(record_id)
+    hint = f" Nearest: {', '.join(near)}." if near else ""
+    return (
+        f"{record_id!r} is not among the {log.size} entries in {folder}.{hint} "
+        "`flyball explain --last` shows the newest decision."
+    )
+
+
+def _as_json(case: Case, sections: list[Section]) -> dict[str, Any]:
+    return {
+        "id": case.id,
+        "records": case.records,
+        "retries": case.retries,
+        "feasibility": case.feasibility,
+        "inclusions": [
+            {
+                "index": proof.index,
+                "origin": proof.checkpoint.origin,
+                "size": proof.checkpoint.size,
+                "root": proof.checkpoint.root.hex(),
+                "leaf": proof.leaf.hex(),
+                "proof": [sibling.hex() for sibling in proof.proof],
+            }
+            for proof in case.inclusions
+        ],
+        "explanation": sections,
+    }
+
+
+def _print_rich(sections: list[Section]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for section in sections:
+        console.print(Text(section.heading, style="bold"))
+        for line in section.lines:
+            console.print(Text(f"  {line}"))
+        if section.table is not None:
+            console.print(_rich_table(section.table))
+
+
+def _rich_table(table: Table) -> Any:
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    shown = RichTable(box=None, pad_edge=True)
+    for number, name in enumerate(table.head):
+        is_text = number == 0 or len(table.head) == 2
+        shown.add_column(name, justify="left" if is_text else "right", overflow="fold")
+    for number, row in enumerate(table.rows):
+        style = "bold green" if number == table.marked else ""
+        shown.add_row(*(Text(cell) for cell in row), style=style)
+    return shown
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
+    raise click.exceptions.Exit(code)
