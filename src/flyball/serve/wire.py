@@ -1,0 +1,145 @@
+"""Which header bytes go to an engine, and which come back to a client?
+
+Fields for one hop only are taken out on both sides (RFC 9110 section 7.6.1); the client's key never
+reaches an engine unless its endpoint says so. Everything else passes unchanged, in its order.
+"""
+
+from http import HTTPStatus
+
+from msgspec import Struct
+
+from flyball.governor.commands import Forward
+from flyball.model.request import Operation
+from flyball.serve.heads import CHUNKED, UNTIL_END, Request, Response
+from flyball.serve.upstream import Address
+from flyball.units import MS_PER_S, Seconds
+
+_HOP = frozenset(
+    (
+        b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
+        b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
+    )
+)  # fmt: skip
+_KEYS = frozenset((b"authorization", b"x-api-key", b"api-key", b"cookie"))
+# accept-encoding: an answer must be readable, as its token counts stand at its end.
+_NOT_FORWARDED = _HOP | _KEYS | {b"host", b"content-length", b"expect", b"accept-encoding"}
+_NOT_FORWARDED_BUT_KEYS = _NOT_FORWARDED - _KEYS
+_OWN_PREFIX = b"x-flyball-"
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+Fields = list[tuple[bytes, bytes]]
+
+
+class Access(Struct, frozen=True, kw_only=True):
+    """How one endpoint is entered. `key` is its own secret, "" = none; `forwards_client_key` lets
+    the client's own pass instead (an endpoint that knows this gateway's clients)."""
+
+    key: str = ""
+    forwards_client_key: bool = False
+
+    def __repr__(self) -> str:
+        return f"Access(key={'set' if self.key else 'none'})"
+
+
+def request_head(
+    request: Request,
+    address: Address,
+    access: Access,
+    operation: Operation,
+    request_id: str,
+    target: bytes,
+    body_bytes: int,
+) -> bytes:
+    """The head to send to an engine, with its empty line."""
+    left_out = _NOT_FORWARDED_BUT_KEYS if access.forwards_client_key else _NOT_FORWARDED
+    if request.connection_fields:
+        left_out = left_out.union(request.connection_fields)
+    lines = [
+        b"%b %b%b HTTP/1.1\r\nHost: %b"
+        % (request.method, address.base_path, target, address.authority)
+    ]
+    has_id = False
+    for name, value in request.fields:
+        if name in left_out or name.startswith(_OWN_PREFIX):
+            continue
+        if name == b"x-request-id":
+            has_id = True
+        lines.append(name + b": " + value)
+    if not has_id:
+        lines.append(b"x-request-id: " + request_id.encode("ascii"))
+    if access.key:
+        secret = access.key.encode("ascii")
+        own = b"x-api-key: " if operation == "message" else b"authorization: Bearer "
+        lines.append(own + secret)
+    if body_bytes or request.length:
+        lines.append(b"content-length: %d" % body_bytes)
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)
+
+
+def flyball_lines(request_id: str, forward: Forward, place: bytes, arrived_at: Seconds) -> bytes:
+    """The `x-flyball-*` field lines of an answer: what was decided, and at which price."""
+    allowance = forward.allowance
+    left_ms = int((allowance.deadline_at - arrived_at) * MS_PER_S)
+    own = (
+        f"x-flyball-request-id: {request_id}\r\n"
+        f"x-flyball-price-usd: {forward.price_usd:.9f}\r\n"
+        f"x-flyball-price-version: {forward.board_version}\r\n"
+        f"x-flyball-allowance: tokens={allowance.tokens_kept};"
+        f"output={allowance.output_tokens_max};attempts={allowance.attempts_max};"
+        f"deadline-ms={left_ms}\r\n"
+        f"x-flyball-rule: {forward.rule}\r\n"
+    )
+    return place + own.encode("latin-1", "replace")
+
+
+def place_lines(pool: str, endpoint: str) -> bytes:
+    """The `x-flyball-*` field lines that name where an answer came from."""
+    text = f"x-flyball-pool: {pool}\r\nx-flyball-endpoint: {endpoint}\r\n"
+    return text.encode("latin-1", "replace")
+
+
+def response_head(
+    response: Response, own_lines: bytes, length: int, http10: bool, keep_alive: bool
+) -> bytes:
+    """The head of an engine's answer as it goes to the client.
+
+    `length` as in `Response.length`: -1 chunked, -2 until the connection closes.
+    """
+    lines = [b"HTTP/1.1 %d %b" % (response.status, response.reason)]
+    for name, value in response.fields:
+        if name in _HOP or name == b"content-length" or name.startswith(_OWN_PREFIX):
+            continue
+        if response.connection_fields and name in response.connection_fields:
+            continue
+        lines.append(name + b": " + value)
+    if length == CHUNKED:
+        lines.append(b"transfer-encoding: chunked")
+    elif length != UNTIL_END:
+        announced = response.field(b"content-length")
+        if announced or (response.status >= 200 and response.status not in (204, 304)):
+            lines.append(b"content-length: " + (announced or b"%d" % length))
+    if not keep_alive:
+        lines.append(b"connection: close")
+    elif http10:
+        lines.append(b"connection: keep-alive")
+    lines.append(own_lines)
+    return b"\r\n".join(lines) + b"\r\n"
+
+
+def whole_answer(
+    status: int,
+    fields: Fields,
+    body: bytes,
+    keep_alive: bool,
+    own_lines: bytes = b"",
+    without_body: bool = False,
+) -> bytes:
+    """An answer of the gateway's own, head and body. `without_body` = it answers HEAD."""
+    lines = [b"HTTP/1.1 %d %b" % (status, _REASONS.get(status, b"Unknown"))]
+    lines += [name + b": " + value for name, value in fields]
+    lines.append(b"content-length: %d" % len(body))
+    if not keep_alive:
+        lines.append(b"connection: close")
+    lines.append(own_lines)
+    return b"\r\n".join(lines) + b"\r\n" + (b"" if without_body else body)
