@@ -1,13 +1,14 @@
 """Which requests would come, if no trace is at hand? (Generated from published statistics.)
 
 Arrivals are Poisson with a rate that wanders: in the Azure conversation hour the counts per minute
-have an index of dispersion of 26, and a Poisson process whose rate has a CV of 0.28 and a memory of
-ten minutes gives that, and the measured inter-arrival CV of 1.09. Independent intervals of CV 1.09
-would give 1.2: bursts of minutes, which an autoscaler meets, would be missing.
+have an index of dispersion of 26 and the intervals a CV of 1.09. A log-normal rate with a CV of 0.36
+and a memory of ten minutes gives 26 and 1.08 (mean of 40 hours); independent intervals of CV 1.09
+would give 1.2, and bursts of minutes, which an autoscaler meets, would be missing.
 """
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
@@ -16,7 +17,7 @@ from flyball.dialects.traces.row import TraceRow
 from flyball.units import Ratio, Seconds, Tokens
 
 BLOCK_TOKENS = 64
-RATE_CV = 0.28
+RATE_CV = 0.36
 RATE_MEMORY_S = 600.0
 _BIN_S = 10.0
 # Sessions are begun this many mean session lengths before the window, so that it opens on a
@@ -223,5 +224,5 @@ def _between(rng: np.random.Generator, table: Quantiles) -> float:
 
 
 def _mean(table: Quantiles) -> float:
-    steps = zip(table, table[1:], strict=False)
+    steps = pairwise(table)
     return sum((high[0] - low[0]) * (high[1] + low[1]) / 2 for low, high in steps)
