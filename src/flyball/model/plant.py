@@ -1,6 +1,7 @@
 """What work does an engine take in, what does it report of it, and what does it show of itself?
 
-These nouns join the simulated plant, the emulated engine and the tests; a real engine never sees them.
+These nouns join the simulated plant, the emulated engine and the tests; a real engine never sees
+them.
 """
 
 from typing import Literal
@@ -31,7 +32,7 @@ class Progress(Struct, frozen=True, gc=False):
     """Something happened to a job at an exact time.
 
     `tokens` = for admitted: prompt tokens found in the prefix cache; for preempted and finished:
-    answer tokens made in all; for first-token: 1; for tokens: answer tokens made since the last report.
+    answer tokens made in all; for first-token: 1; for tokens: answer tokens made since last told.
     """
 
     kind: ProgressKind

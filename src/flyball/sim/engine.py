@@ -2,11 +2,12 @@
 
 The rules are vLLM's (`vllm/v1/core/sched/scheduler.py`): running jobs come first, one token each;
 what is left of the step's token budget goes to a prompt in progress, then to waiting jobs in order
-of (priority, arrival) while a sequence slot and KV blocks are free; a prompt too long for the budget
-is computed in chunks; when KV blocks run out, the least urgent, newest job gives up its blocks and is
-computed again later. The step's time is `Profile`'s. Three simplifications, all deliberate: the
-blocks of a whole prompt are taken when it is admitted (vLLM reserves them: `scheduler_reserve_full_isl`);
-an answer's blocks can be found by others once its job has left; host work is part of the step's base.
+of (priority, arrival) while a sequence slot and KV blocks are free; a prompt too long for the
+budget is computed in chunks; when KV blocks run out, the least urgent, newest job gives up its
+blocks and is computed again later. The step's time is `Profile`'s. Three simplifications, all
+deliberate: the blocks of a whole prompt are taken when it is admitted (vLLM makes sure of them with
+`scheduler_reserve_full_isl`); an answer's blocks can be found by others once its job has left; host
+work is part of the step's base.
 
 A run of pure decode steps is advanced in one go: step i of a run with n sequences costs A + i*B
 (B = per_kv_token_s * n), so k steps take k*A + B*k*(k-1)/2. Time is counted in whole femtoseconds,
@@ -51,10 +52,11 @@ class _Run:
 
 
 class Engine:
-    """The plant: feed it jobs with `submit`, move its clock with `advance`. It never looks at a clock.
+    """The plant: feed it jobs with `submit`, move its time with `advance`. It never reads a clock.
 
-    `prefix_tokens` = tokens that one entry of `Job.block_hashes` covers (a multiple of the KV block;
-    0 = one block). `waiting_max` bounds the jobs not yet admitted. ValueError if the limits contradict.
+    `prefix_tokens` = tokens that one entry of `Job.block_hashes` covers (a multiple of the KV
+    block; 0 = one block). `max_waiting` bounds the jobs not yet admitted. ValueError if the limits
+    contradict each other.
     """
 
     def __init__(
@@ -349,7 +351,7 @@ class Engine:
             self._partial = run
 
     def _decode_steps(self) -> int:
-        """How many pure decode steps follow before a job ends or blocks run out (one is paid for)."""
+        """How many pure decode steps follow until a job ends or blocks run out (one is paid for)."""
         finishes = self._finishes
         while finishes[0][2].finish_step != finishes[0][0]:
             heapq.heappop(finishes)
@@ -372,7 +374,7 @@ class Engine:
         return steps * self._first + self._slope * (steps * (steps - 1) // 2)
 
     def _steps_until(self, at: Seconds) -> int:
-        """The first step of this run, from 1, that ends at or after `at` (the last if none does)."""
+        """The first step of this run, from 1, that ends at or after `at`; the last if none does."""
         gap = at * 1e15 - self._start
         if gap <= self._first:
             guess = 1

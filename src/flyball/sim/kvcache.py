@@ -1,9 +1,10 @@
 """Which KV blocks are in use, which hold a prefix worth keeping, and which is evicted next?
 
-The block pool of vLLM v1 (`vllm/v1/core/block_pool.py`), counted instead of listed: blocks never used
-come first, then blocks in the order in which they were given back, the tail of a sequence before its
-head. A block with a known hash stays findable until it is taken again. Blocks are shared by reference
-count. One hash names `group` consecutive blocks, so that a trace with coarse hashes costs little.
+The block pool of vLLM v1 (`vllm/v1/core/block_pool.py`), counted instead of listed: blocks never
+used are taken first, then blocks in the order in which they were given back, the tail of a sequence
+before its head. A block with a known hash stays findable until it is taken again. Blocks are shared
+by reference count. One hash names `group` consecutive blocks, so that a trace with coarse hashes
+costs little. Two copies of one content are not kept: the second stays unnamed.
 """
 
 from collections import OrderedDict

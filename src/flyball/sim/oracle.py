@@ -1,8 +1,8 @@
 """What would the engine do if every step, job and block were handled one by one?
 
 The witness for `sim/engine.py`: the same rules with no shortcut. It lists physical blocks as vLLM
-does, walks the jobs of each step in turn, and adds up step times one at a time. Slow on purpose, and
-offline: it takes the whole load at once. `prefix_tokens` is one block here.
+does, walks the jobs of each step in turn, and adds up step times one at a time. Slow on purpose,
+and offline: it takes the whole load at once. `prefix_tokens` is one block here.
 """
 
 from collections import OrderedDict
