@@ -50,7 +50,8 @@ async def _contact(session: aiohttp.ClientSession, config: Config, endpoint: End
         "ssl": _context(config.tls_ca.get(endpoint.name)),
         "allow_redirects": False,
     }
-    status, answer = await _get(session, endpoint.url + engine.health_path, options)
+    path = engine.health_path or "/v1/models"
+    status, answer = await _get(session, endpoint.url + path, options)
     if status == 0:
         return Contact(
             endpoint=endpoint.name,
@@ -58,7 +59,7 @@ async def _contact(session: aiohttp.ClientSession, config: Config, endpoint: End
             reachable=False,
             differences=(answer.decode(),),
         )
-    found = [] if status == 200 else [f"health: {engine.health_path} answers {status}, not 200"]
+    found = [] if status == 200 else [f"health: {path} answers {status}, not 200"]
     found += await _metrics(session, endpoint, pool, options)
     if "openai" in pool.surfaces:
         found += await _models(session, endpoint, pool, options)

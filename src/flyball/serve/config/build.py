@@ -24,6 +24,7 @@ from flyball.serve.config.text import Document
 from flyball.units import MS_PER_S, US_PER_S
 
 NS_PER_S = 1e9
+_METRICS_ELSEWHERE = frozenset({"oip"})  # Triton and MLServer tell metrics on another port
 _SCALES = {"ms": MS_PER_S, "us": US_PER_S, "ns": NS_PER_S}
 
 
@@ -135,7 +136,7 @@ def _endpoints(pool_name: str, pool: PoolSection) -> Iterable[Endpoint]:
         metrics_url = section.metrics_url
         if metrics_url is None:
             path = ENGINES[pool.engine].metrics_path
-            metrics_url = url + path if path else ""
+            metrics_url = url + path if path and pool.engine not in _METRICS_ELSEWHERE else ""
         yield Endpoint(
             name=endpoint_name(pool_name, i, entry),
             pool=pool_name,

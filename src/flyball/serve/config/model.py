@@ -117,7 +117,7 @@ class EndpointSection(_Section, frozen=True, kw_only=True):
     url: Annotated[Url, Meta(description="`http(s)://host[:port][/base-path]`.")]
     name: Annotated[Name | None, Meta(description="Absent = POOL-NUMBER, from 0.")] = None
     metrics_url: Annotated[
-        Url | None, Meta(description="Absent = the engine's usual path; `none` = not scraped.")
+        Url | None, Meta(description="Absent = the engine's usual path, if on that port; `none`.")
     ] = None
     api_key_env: Annotated[
         EnvName | None, Meta(description="Environment variable with the engine's API key.")

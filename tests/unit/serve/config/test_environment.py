@@ -26,7 +26,12 @@ def overridden(**env: str) -> Document:
         ("FLYBALL__LISTEN__PORT", "9000", ("listen", "port"), 9000),
         ("FLYBALL__LISTEN__HOST", "0", ("listen", "host"), "0"),
         ("FLYBALL__MODE", "observe", ("mode",), "observe"),
-        ("FLYBALL__POOLS__EDGE_L4_A__MODELS", "[x, y]", ("pools", "edge-l4.a", "models"), ["x", "y"]),
+        (
+            "FLYBALL__POOLS__EDGE_L4_A__MODELS",
+            "[x, y]",
+            ("pools", "edge-l4.a", "models"),
+            ["x", "y"],
+        ),
         ("FLYBALL__POOLS__EDGE_L4_A__MODELS__0", "NO", ("pools", "edge-l4.a", "models", 0), "NO"),
         (
             "FLYBALL__POOLS__EDGE_L4_A__ENDPOINTS__1__URL",

@@ -42,7 +42,9 @@ def sections() -> list[type[Struct]]:
     return [
         found
         for found in vars(model).values()
-        if isinstance(found, type) and issubclass(found, Struct) and found.__module__ == model.__name__
+        if isinstance(found, type)
+        and issubclass(found, Struct)
+        and found.__module__ == model.__name__
     ]
 
 
