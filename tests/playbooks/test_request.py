@@ -246,6 +246,7 @@ def test_a_batch_request_is_held_under_load_and_placed_when_room_comes_free() ->
     core = Governor(fleets.fleet(h100=1, l40s=0), fleets.policy())
     for number in range(200):
         core.handle(arrive(request_id=f"big{number}", prompt_bytes=8_000, body_digest=number))
+    core.handle(Tick(at=1.0))
     play = Playbook(core)
     (
         play
@@ -269,6 +270,7 @@ def test_a_held_request_out_of_time_is_rejected() -> None:
     core = Governor(fleets.fleet(h100=1, l40s=0), fleets.policy())
     for number in range(200):
         core.handle(arrive(request_id=f"big{number}", prompt_bytes=8_000, body_digest=number))
+    core.handle(Tick(at=1.0))
     core.handle(arrive(request_id="b", class_hint="batch", body_digest=0))
     play = Playbook(core)
     (

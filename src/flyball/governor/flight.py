@@ -34,6 +34,7 @@ class Flight:
         "klass",
         "kv",
         "lineage",
+        "matches",
         "output_tokens",
         "output_tokens_max",
         "prefill",
@@ -75,6 +76,7 @@ class Flight:
         self.held_until: Seconds = 0.0
         self.forwarded_at: Seconds = 0.0
         self.first_byte_at: Seconds = 0.0
+        self.matches: tuple[tuple[int, int], ...] = ()
         self.prefill = 0.0
         self.kv = 0.0
         self.cached_tokens = 0

@@ -3,7 +3,10 @@
 Linear in the request's sizes, so that a request reads one row per endpoint and recomputes nothing:
 
     ttft_s = ttft_base + ttft_per_token * uncached      tpot_s = tpot_base + tpot_per_kv * kv
-    usd    = usd_base + usd_per_token * uncached + usd_per_kv * kv + usd_per_output * output
+    usd    = usd_per_token * uncached + usd_per_kv * kv + usd_per_output * output
+    harm   = harm_base + harm_per_token * uncached + harm_per_kv * kv
+
+`*_trust` in (0, 1] widens the logistic of a miss where predictions have been off.
 
 TTFT: work waiting in front, in chunks of `step_tokens_max`, each chunk one mixed step (the form of
 chunked prefill; the step cost is the pool's Profile). TPOT: one decode step after this one
@@ -24,12 +27,11 @@ ROWS = (
     "ttft_per_token",
     "tpot_base",
     "tpot_per_kv",
-    "usd_base",
     "usd_per_token",
     "usd_per_kv",
     "usd_per_output",
-    "ttft_inverse_width",
-    "tpot_inverse_width",
+    "ttft_trust",
+    "tpot_trust",
     "harm_base",
     "harm_per_token",
     "harm_per_kv",
@@ -89,12 +91,11 @@ def refresh(
         ttft_per_token,
         tpot_base,
         stretch * decode.per_kv_token_s,
-        0.0,
         e.input_usd + busy_usd * prefill_s,
         kv_usd,
         e.output_usd + busy_usd * (decode.per_seq_s + decode.base_s / max(8.0, seqs + 1.0)),
-        1.0 / (pricing.ttft_width_s + e.ttft_error * ttft_base * 0.5),
-        1.0 / (pricing.tpot_width_s + e.tpot_error * tpot_base * 0.5),
+        pricing.ttft_width_s / (pricing.ttft_width_s + e.ttft_error * ttft_base * 0.5),
+        pricing.tpot_width_s / (pricing.tpot_width_s + e.tpot_error * tpot_base * 0.5),
         weight * harm_seq,
         harm_token,
         weight * harm_kv,

@@ -26,9 +26,18 @@ SURFACE_OF: dict[Operation, Surface] = {
 
 
 class Scope:
-    """`penalty[e]` is 0 where the request may run and infinite elsewhere; `reasons[e]` says why."""
+    """`penalty[e]` is 0 where policy lets it run, infinite elsewhere; `reasons[e]` says why."""
 
-    __slots__ = ("count", "key", "name", "penalty", "reasons", "recorded_generation")
+    __slots__ = (
+        "_closed",
+        "_closed_generation",
+        "count",
+        "key",
+        "name",
+        "penalty",
+        "reasons",
+        "recorded_generation",
+    )
 
     def __init__(self, name: str, key: tuple[str, ...], reasons: list[str]) -> None:
         self.name = name
@@ -37,6 +46,15 @@ class Scope:
         self.penalty: Vector = np.array([np.inf if why else 0.0 for why in reasons])
         self.count = sum(not why for why in reasons)
         self.recorded_generation = -1
+        self._closed = self.penalty
+        self._closed_generation = -1
+
+    def closed(self, view: FleetView) -> Vector:
+        """`penalty` joined with the health of now: 0 where the request may go this moment."""
+        if self._closed_generation != view.health_generation:
+            self._closed = self.penalty + view.blocked
+            self._closed_generation = view.health_generation
+        return self._closed
 
     def feasibility_id(self, generation: int) -> str:
         """The id of the record that describes this scope under the health of `generation`."""

@@ -7,6 +7,7 @@ import numpy as np
 from flyball.governor.budget import RetryBudget
 from flyball.governor.commands import Command, Record
 from flyball.governor.flight import Flight
+from flyball.governor.marginal import ROWS
 from flyball.governor.policy import Policy
 from flyball.governor.prefix import PrefixIndex
 from flyball.governor.scope import Scope
@@ -24,7 +25,17 @@ SCOPES_MAX = 4096
 SETTLED_MAX = 4096
 
 # Rows of the scratch matrix: the terms of each candidate's cost, as a decision writes them down.
-TTFT, TPOT, LATENESS, HARM, RESOURCE, TOTAL, UNCACHED, SPARE = range(8)
+TTFT, TPOT, LATENESS, HARM, RESOURCE, TOTAL = range(6)
+PROMISES_MAX = 4096
+EXPONENT_MAX = 50.0
+
+
+def _weights() -> Vector:
+    """The constant part of the weight matrix [5 x len(ROWS)] that prices a request's sizes."""
+    matrix = np.zeros((5, len(ROWS)))
+    for row, base in ((TTFT, "ttft_base"), (TPOT, "tpot_base"), (HARM, "harm_base")):
+        matrix[row, ROWS.index(base)] = 1.0
+    return matrix
 
 
 class State:
@@ -47,6 +58,7 @@ class State:
         self.records_made = 0
         self.rotation = 0
         self.generation = -1
+        self.weights = _weights()
         self.budget = RetryBudget(
             policy.resilience.retry_budget_ratio, policy.resilience.retry_budget_tokens_max
         )
@@ -72,8 +84,42 @@ class State:
         )
         for klass in policy.classes:
             self.tallies.setdefault(klass.name, ClassTally(float(klass.output_tokens_mean)))
-        self.scratch: Vector = np.zeros((8, max(1, len(fleet.endpoints))))
-        self.work: Vector = np.zeros(max(1, len(fleet.endpoints)))
+        self._shape(len(fleet.endpoints))
+        self._promise_columns: dict[tuple[float, float], tuple[Vector, Vector]] = {}
+
+    def _shape(self, count: int) -> None:
+        """Scratch space of one decision; vectors that join TTFT and TPOT are [2 * endpoints]."""
+        self.scratch: Vector = np.zeros((6, count))
+        self.latencies: Vector = self.scratch[TTFT : TPOT + 1].reshape(-1)
+        self.exponents: Vector = np.zeros(2 * count)
+        self.ttft_exponents: Vector = self.exponents[:count]
+        self.tpot_exponents: Vector = self.exponents[count:]
+        self.exponent_max: Vector = np.full(2 * count, EXPONENT_MAX)
+        self.ones: Vector = np.ones(2 * count)
+        self.work: Vector = np.zeros(count)
+
+    def promise_columns(self, ttft_s: Seconds, tpot_s: Seconds) -> tuple[Vector, Vector]:
+        """(slope, offset), each [2 * endpoints]: latency * slope - offset = excess / width.
+
+        A tight promise narrows the width; without a promise the exponent is far below zero.
+        Clients may name promises of their own, so the table is bounded.
+        """
+        found = self._promise_columns.get((ttft_s, tpot_s))
+        if found is not None:
+            return found
+        if len(self._promise_columns) >= PROMISES_MAX:
+            self._promise_columns.clear()
+        pricing = self.policy.pricing
+        count = len(self.view.endpoints)
+        slope, offset = np.zeros(2 * count), np.full(2 * count, EXPONENT_MAX)
+        widths = (pricing.ttft_width_s, pricing.tpot_width_s)
+        for row, (promised, width) in enumerate(zip((ttft_s, tpot_s), widths, strict=True)):
+            if promised > 0.0:
+                part = slice(row * count, (row + 1) * count)
+                slope[part] = 1.0 / min(width, 0.25 * promised)
+                offset[part] = promised * slope[part]
+        self._promise_columns[(ttft_s, tpot_s)] = (slope, offset)
+        return slope, offset
 
     def record_id(self, prefix: str) -> str:
         """A new id for a record that belongs to no request."""

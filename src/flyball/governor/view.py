@@ -43,6 +43,8 @@ class FleetView:
             self.endpoints.append(state)
         count = len(self.endpoints)
         self.rows: Vector = np.zeros((len(ROWS), count))
+        first = ROWS.index("ttft_trust")
+        self.trust: Vector = self.rows[first : first + 2].reshape(-1)
         self.blocked: Vector = np.zeros(count)
         self.health_generation = 0
         self.dirty: set[int] = set(range(count))

@@ -25,8 +25,12 @@ class Allowance(Struct, frozen=True, kw_only=True, gc=False):
     deadline_at: Seconds
 
 
-class Candidate(Struct, frozen=True, kw_only=True, gc=False):
-    """One endpoint as it was priced: predicted latency and each term of its cost in USD."""
+class Candidate(Struct, frozen=True, array_like=True, gc=False):
+    """One endpoint as it was priced: predicted latency and each term of its cost in USD.
+
+    Written as an array in this order, as there are several in each record. `propensity` is the
+    chance that this one was drawn; 0 = it could not be.
+    """
 
     endpoint: str
     ttft_s: Seconds

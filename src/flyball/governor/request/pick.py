@@ -9,18 +9,25 @@ candidates with each term of their cost, and the propensity of the choice.
 from math import exp, inf, isinf
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from flyball.governor.flight import Flight
 from flyball.governor.request.price import price_candidates
-from flyball.governor.state import HARM, LATENESS, RESOURCE, TOTAL, TPOT, TTFT, UNCACHED, State
+from flyball.governor.state import TOTAL, State
 from flyball.governor.view import Vector
 from flyball.model.decision import Candidate, Rule
 from flyball.model.faults import Refusal
 from flyball.units import Ratio, Seconds, Usd
 
+IndexVector = NDArray[np.intp]
+Column = tuple[int, float, float, float, float, float, float]
+
 CANDIDATES_KEPT = 4
 UNTRUSTED_SHARE_MAX = 0.5
 AFFINITY_LOAD_RATIO_MAX = 1.5
 RETRY_AFTER_S_MIN = 0.05
+NO_MATCHES: dict[int, int] = {}
 FALLBACK_RULES = frozenset({"fallback-stale-view", "fallback-mispredicted"})
 
 
@@ -48,7 +55,8 @@ def pick(state: State, flight: Flight, at: Seconds) -> Choice | Wait | Refusal:
     choice = force(state, flight, at)
     if choice is None:
         return _nothing_left(state, flight, at)
-    if choice.rule in FALLBACK_RULES:
+    if choice.rule in FALLBACK_RULES or flight.attempt:
+        # A request once admitted is carried on at its next endpoint, late rather than never.
         return choice
     return _admit(state, flight, at, choice) or choice
 
@@ -60,18 +68,22 @@ def force(state: State, flight: Flight, at: Seconds) -> Choice | None:
     total = matrix[TOTAL]
     for tried in flight.tried:
         total[tried] = inf
-    order: list[int] = total.argsort()[: CANDIDATES_KEPT * 2].tolist()
-    best = order[0]
-    if isinf(total[best]):
+    ranked = _columns(matrix, total.argsort()[:CANDIDATES_KEPT])
+    while ranked and ranked[-1][-1] == inf:
+        ranked.pop()
+    if not ranked:
         return None
-    open_count = min(len(order), CANDIDATES_KEPT)
-    while open_count > 1 and isinf(total[order[open_count - 1]]):
-        open_count -= 1
-    order = order[:open_count]
     rule = _distrust(state)
     if rule:
         return _least_request(state, flight, matrix, rule)
-    return _least_priced(state, flight, matrix, order)
+    return _least_priced(state, flight, matrix, ranked)
+
+
+def _columns(matrix: Vector, order: IndexVector) -> list[Column]:
+    """The matrix' columns of these endpoints: (index, then the rows in their order)."""
+    indices: list[int] = order.tolist()
+    terms: list[list[float]] = matrix.take(order, axis=1).tolist()
+    return list(zip(indices, *terms, strict=True))
 
 
 def _nothing_left(state: State, flight: Flight, at: Seconds) -> Refusal:
@@ -100,7 +112,7 @@ def _distrust(state: State) -> Rule | None:
 def _least_request(state: State, flight: Flight, matrix: Vector, rule: Rule) -> Choice:
     """The stated safe rule: least requests per unit of speed, the session's home kept if fair."""
     total = matrix[TOTAL]
-    usable = [state_of for state_of in state.view.endpoints if not isinf(total[state_of.index])]
+    usable = [e for e in state.view.endpoints if not isinf(total[e.index])]
     weighted = sorted(
         ((e.load + 1) * e.decode.base_s / min(e.seqs_max, 64), e.index) for e in usable
     )
@@ -111,82 +123,68 @@ def _least_request(state: State, flight: Flight, matrix: Vector, rule: Rule) -> 
             if index == session.home and load <= AFFINITY_LOAD_RATIO_MAX * weighted[0][0]:
                 chosen = index
     order = [chosen] + [index for _, index in weighted if index != chosen]
-    return _choice(state, flight, matrix, order[:CANDIDATES_KEPT], len(usable), rule, "none", 1.0)
+    columns = _columns(matrix, np.array(order[:CANDIDATES_KEPT]))
+    return _choice(state, flight, columns, len(usable), rule, "none", 1.0)
 
 
-def _least_priced(state: State, flight: Flight, matrix: Vector, order: list[int]) -> Choice:
+def _least_priced(state: State, flight: Flight, matrix: Vector, ranked: list[Column]) -> Choice:
     """The cheapest, or one drawn among those within the margin that the view's age allows."""
     pricing = state.policy.pricing
-    total = matrix[TOTAL]
-    draw = flight.draw
-    if draw < pricing.explore_ratio:
-        return _explore(state, flight, matrix, order, draw / pricing.explore_ratio)
-    draw = (draw - pricing.explore_ratio) / (1.0 - pricing.explore_ratio)
-    least = float(total[order[0]])
+    draw, explore = flight.draw, pricing.explore_ratio
+    if draw < explore:
+        return _explore(state, flight, matrix, ranked, draw / explore)
+    least = ranked[0][-1]
     age_steps = 1.0 + state.view.view_age_s / 0.05
     margin = pricing.near_equal_ratio * age_steps * max(abs(least), 0.02 * flight.value_usd)
     near = 1
-    while near < len(order) and total[order[near]] <= least + margin:
+    while near < len(ranked) and ranked[near][-1] <= least + margin:
         near += 1
     count = flight.scope.count
-    explored = pricing.explore_ratio / count
-    propensity = (1.0 - pricing.explore_ratio) / near + explored
+    propensity = (1.0 - explore) / near + explore / count
     if near > 1:
-        chosen = order[int(draw * near)]
-        order = [chosen] + [index for index in order if index != chosen]
+        chosen = int((draw - explore) / (1.0 - explore) * near)
+        ranked.insert(0, ranked.pop(chosen))
     rule: Rule = "price" if count > 1 else "single"
-    return _choice(state, flight, matrix, order, count, rule, "none", propensity)
+    return _choice(state, flight, ranked, count, rule, "none", propensity, near)
 
 
-def _explore(state: State, flight: Flight, matrix: Vector, order: list[int], draw: float) -> Choice:
+def _explore(
+    state: State, flight: Flight, matrix: Vector, ranked: list[Column], draw: float
+) -> Choice:
     """The probe arm: uniform over all open endpoints, so that effects can be estimated later."""
-    usable = [int(i) for i in range(len(matrix[TOTAL])) if not isinf(matrix[TOTAL][i])]
+    usable = np.flatnonzero(np.isfinite(matrix[TOTAL]))
     chosen = usable[int(draw * len(usable))]
-    ordered = [chosen] + [index for index in order if index != chosen]
+    columns = _columns(matrix, np.array([chosen]))
+    columns += [column for column in ranked if column[0] != chosen]
     propensity = state.policy.pricing.explore_ratio / len(usable)
-    return _choice(
-        state,
-        flight,
-        matrix,
-        ordered[:CANDIDATES_KEPT],
-        len(usable),
-        "probe",
-        "explore",
-        propensity,
-    )
+    columns = columns[:CANDIDATES_KEPT]
+    return _choice(state, flight, columns, len(usable), "probe", "explore", propensity)
 
 
 def _choice(
     state: State,
     flight: Flight,
-    matrix: Vector,
-    order: list[int],
+    columns: list[Column],
     count: int,
     rule: Rule,
     arm: str,
     propensity: Ratio,
+    near: int = 1,
 ) -> Choice:
-    """Write down the first few columns as candidates; the first is the one chosen."""
-    columns: list[list[float]] = matrix[:, order].T.tolist()
+    """Write down the first few columns as candidates: the chosen, then what was within reach."""
     endpoints = state.view.endpoints
-    prompt_tokens = flight.prompt_tokens
-    candidates = tuple(
-        [
-            Candidate(
-                endpoint=endpoints[index].name,
-                ttft_s=column[TTFT],
-                tpot_s=column[TPOT],
-                cached_tokens=int(prompt_tokens - column[UNCACHED]),
-                lateness_usd=column[LATENESS],
-                externality_usd=column[HARM],
-                resource_usd=column[RESOURCE],
-                total_usd=column[TOTAL],
-                propensity=propensity if place == 0 else 0.0,
-            )
-            for place, (index, column) in enumerate(zip(order, columns, strict=True))
-        ]
-    )
-    return Choice(order[0], tuple(order[1:]), rule, arm, candidates, count, columns[0][TOTAL])
+    cached = dict(flight.matches) if flight.matches else NO_MATCHES
+    candidates: list[Candidate] = []
+    for index, ttft_s, tpot_s, lateness, harm, resource, total in columns:
+        chance = propensity if len(candidates) < near else 0.0
+        name = endpoints[index].name
+        held = cached.get(index, 0) if cached else 0
+        candidates.append(
+            Candidate(name, ttft_s, tpot_s, held, lateness, harm, resource, total, chance)
+        )
+    others = tuple([column[0] for column in columns[1:]])
+    first = columns[0]
+    return Choice(first[0], others, rule, arm, tuple(candidates), count, first[-1])
 
 
 def _admit(state: State, flight: Flight, at: Seconds, choice: Choice) -> Wait | Refusal | None:

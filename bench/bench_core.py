@@ -1,0 +1,102 @@
+"""How long does the core take for one request, at 8, 64 and 512 endpoints, caches warm?
+
+`handle(RequestArrived)` alone, and the whole life of a request (arrived, first byte, served). The
+requests carry a 32-block prefix of a known session, a principal and a class, as governed traffic does.
+"""
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import report
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from support import fleets  # noqa: E402
+
+from flyball.governor.events import FirstByte, RequestArrived, Served  # noqa: E402
+from flyball.governor.governor import Governor  # noqa: E402
+from flyball.model.request import Principal  # noqa: E402
+
+BUDGET_US = 25.0
+ROUNDS = 7
+REQUESTS = 2000
+SESSIONS = 64
+
+
+def events(start: int, count: int, blocks: int) -> list[RequestArrived]:
+    """`count` arrivals over `SESSIONS` sessions, each continuing its own prefix."""
+    made: list[RequestArrived] = []
+    for number in range(start, start + count):
+        session = number % SESSIONS
+        prefix = tuple(session * 1_000_003 + block * 7_919 for block in range(blocks))
+        head = fleets.head(
+            prompt_bytes=1500 + blocks * 1024,
+            prefix=prefix,
+            key_sha256="aa",
+            session_hint=f"s{session}",
+            session_source="header",
+            body_digest=number,
+        )
+        made.append(
+            RequestArrived(at=1.0 + number * 1e-3, request_id=f"r{number}", head=head, draw=0.37)
+        )
+    return made
+
+
+def run(endpoints: int, blocks: int) -> tuple[list[float], list[float]]:
+    """Microseconds per arrival, and per whole life, one figure a round."""
+    policy = fleets.policy(
+        principals=(Principal(name="ann", key_sha256="aa", default_class="chat"),)
+    )
+    governor = Governor(fleets.fleet(endpoints // 2, endpoints - endpoints // 2), policy)
+    arrivals_us: list[float] = []
+    lives_us: list[float] = []
+    for turn in range(ROUNDS + 1):
+        batch = events(turn * REQUESTS, REQUESTS, blocks)
+        spent = whole = 0.0
+        for event in batch:
+            begin = time.perf_counter()
+            governor.handle(event)
+            middle = time.perf_counter()
+            governor.handle(FirstByte(at=event.at + 0.2, request_id=event.request_id))
+            governor.handle(
+                Served(
+                    at=event.at + 0.5,
+                    request_id=event.request_id,
+                    status=200,
+                    input_tokens=375 + blocks * 256,
+                    cached_tokens=blocks * 256,
+                    output_tokens=20,
+                )
+            )
+            end = time.perf_counter()
+            spent += middle - begin
+            whole += end - begin
+        governor.state.settled.clear()
+        if turn:
+            arrivals_us.append(spent / REQUESTS * 1e6)
+            lives_us.append(whole / REQUESTS * 1e6)
+    return arrivals_us, lives_us
+
+
+def main() -> None:
+    rows: list[dict[str, object]] = []
+    for endpoints in (8, 64, 512):
+        arrivals, lives = run(endpoints, blocks=32)
+        for name, values in (("arrived", arrivals), ("arrived + first byte + served", lives)):
+            rows.append(
+                {
+                    "figure": f"{name}, {endpoints} endpoints",
+                    "value": statistics.median(values),
+                    "unit": "us",
+                    "spread": [min(values), max(values)],
+                    "budget": BUDGET_US if endpoints == 64 and name == "arrived" else None,
+                }
+            )
+    report.write("core", rows)
+
+
+if __name__ == "__main__":
+    main()
