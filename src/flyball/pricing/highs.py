@@ -74,7 +74,7 @@ class Solver:
     them early with status "time limit" and the best feasible answer found.
     """
 
-    def __init__(self, gap_target: Ratio = 2e-5, time_max_s: Seconds = 2.0) -> None:
+    def __init__(self, gap_target: Ratio = 3e-5, time_max_s: Seconds = 2.0) -> None:
         self._gap_target = gap_target
         self._time_max_s = time_max_s
         self._highs: Any = highspy.Highs()
@@ -314,18 +314,21 @@ def _trim(arrays: Arrays, start: _Start, spare: Floats) -> _Start:
 def _shrink(arrays: Arrays, rates: Floats) -> Floats:
     """Rates reduced where the solver's tolerance left a capacity exceeded, so that none is."""
     uses = arrays.uses
-    used, limit = usage(arrays, rates), capacity(arrays)
     share = [
         np.append(np.divide(most, amount, out=np.ones_like(amount), where=amount > most), 1.0)
-        for amount, most in zip(used, limit, strict=True)
+        for amount, most in zip(usage(arrays, rates), capacity(arrays), strict=True)
     ]
+    some = np.flatnonzero(rates)
+    pool = uses.pool_index[some]
     least = np.minimum.reduce(
         [
-            share[0][uses.class_index],
-            np.where(uses.gpu_s > 0, share[1][uses.pool_index], 1.0),
-            np.where(uses.kv_token_s > 0, share[2][uses.pool_index], 1.0),
-            np.where(uses.joules > 0, share[3][arrays.site_index], 1.0),
-            np.where(uses.usd > 0, share[4][uses.budget_index], 1.0),
+            share[0][uses.class_index[some]],
+            np.where(uses.gpu_s[some] > 0, share[1][pool], 1.0),
+            np.where(uses.kv_token_s[some] > 0, share[2][pool], 1.0),
+            np.where(uses.joules[some] > 0, share[3][arrays.site_index[some]], 1.0),
+            np.where(uses.usd[some] > 0, share[4][uses.budget_index[some]], 1.0),
         ]
     )
-    return rates * least
+    shrunk = np.zeros_like(rates)
+    shrunk[some] = rates[some] * least
+    return shrunk

@@ -46,14 +46,16 @@ def _sum_at(index: Ints, amount: Floats, size: int) -> Floats:
 
 
 def usage(arrays: Arrays, rates: Floats) -> Usage:
-    """Resources used by `rates` (n,), requests per second of each activity."""
+    """Resources used by `rates` (n,), requests per second of each activity (most are 0)."""
     uses, pools = arrays.uses, len(arrays.gpu_s_max)
+    some = np.flatnonzero(rates)
+    rate, pool = rates[some], uses.pool_index[some]
     return Usage(
-        _sum_at(uses.class_index, rates, len(arrays.demand_per_s)),
-        _sum_at(uses.pool_index, uses.gpu_s * rates, pools),
-        _sum_at(uses.pool_index, uses.kv_token_s * rates, pools),
-        _sum_at(arrays.site_index, uses.joules * rates, len(arrays.site_watts_max)),
-        _sum_at(uses.budget_index, uses.usd * rates, len(arrays.budget_usd_per_s)),
+        _sum_at(uses.class_index[some], rate, len(arrays.demand_per_s)),
+        _sum_at(pool, uses.gpu_s[some] * rate, pools),
+        _sum_at(pool, uses.kv_token_s[some] * rate, pools),
+        _sum_at(arrays.site_index[some], uses.joules[some] * rate, len(arrays.site_watts_max)),
+        _sum_at(uses.budget_index[some], uses.usd[some] * rate, len(arrays.budget_usd_per_s)),
     )
 
 
@@ -78,7 +80,7 @@ def objective(arrays: Arrays, rates: Floats, load: Floats) -> float:
     """Value of the plan in USD/s: worth less the cubic congestion cost."""
     finite = np.where(arrays.gpu_s_max > 0, load, 0.0)
     cost = arrays.gpu_s_max * arrays.congestion_usd_per_gpu_s * finite**3 / 3.0
-    return float(arrays.worth_usd @ rates - cost.sum())
+    return float((arrays.worth_usd * rates).sum() - cost.sum())
 
 
 def surplus(arrays: Arrays, prices: Prices) -> Floats:
