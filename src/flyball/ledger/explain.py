@@ -132,7 +132,7 @@ def _asked(case: Case) -> Section:
             f"{who} asked for {outcome.model or 'a model'} in class {outcome.class_name or '-'}."
         ]
         return Section(f"Who asked ({case.id})", tuple(lines))
-    source = _SOURCES.get(first.session_source, f"recognised by {first.session_source}")
+    source = _SOURCES.get(first.session_source, f"recognised by its {first.session_source}")
     session = (
         f"Session {first.session}, {source}." if first.session else f"No session: {_SOURCES['']}."
     )

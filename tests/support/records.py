@@ -1,0 +1,127 @@
+"""Records as a gateway writes them, with every field open to change, and copied log folders."""
+
+from pathlib import Path
+from typing import Any
+
+from flyball.model.decision import Candidate, ConfigSet, Feasibility, Intent, Outcome
+
+T0 = 1_763_600_000.0
+
+
+def request_id(at: float, number: int = 0) -> str:
+    return f"req_{int(at * 1000):011x}{number:06x}"
+
+
+def candidate(endpoint: str = "paris-1", **changes: Any) -> Candidate:
+    fields: dict[str, Any] = {
+        "endpoint": endpoint,
+        "ttft_s": 0.12,
+        "tpot_s": 0.02,
+        "cached_tokens": 512,
+        "lateness_usd": 1.25e-6,
+        "externality_usd": 2.5e-6,
+        "resource_usd": 3e-5,
+        "total_usd": 3.375e-5,
+        "propensity": 1.0,
+    }
+    return Candidate(**(fields | changes))
+
+
+def intent(number: int = 0, **changes: Any) -> Intent:
+    at = changes.get("at", T0 + number)
+    fields: dict[str, Any] = {
+        "id": request_id(at, number),
+        "at": at,
+        "principal": "alice",
+        "class_name": "chat",
+        "session": "alice/s1",
+        "session_source": "x-session-id",
+        "model": "llama-3.1-8b",
+        "operation": "chat",
+        "attempt": 1,
+        "lineage": "",
+        "is_retry": False,
+        "tokens_offered": 2000,
+        "tokens_kept": 2000,
+        "output_tokens_max": 256,
+        "deadline_at": at + 60.0,
+        "value_usd": 0.01,
+        "rule": "price",
+        "probe_arm": "",
+        "endpoint": "paris-1",
+        "pool": "h100-paris",
+        "candidates": (candidate(), candidate("edge-1", total_usd=9e-5, propensity=0.0)),
+        "candidates_count": 2,
+        "feasibility": "scope-1.3",
+        "board_version": 7,
+        "board_age_s": 2.5,
+        "view_age_s": 0.01,
+        "held_s": 0.0,
+        "mode": "enforce",
+    }
+    return Intent(**(fields | changes))
+
+
+def outcome(of: Intent, **changes: Any) -> Outcome:
+    fields: dict[str, Any] = {
+        "id": of.id,
+        "at": of.at + 2.0,
+        "outcome": "served",
+        "endpoint": of.endpoint,
+        "attempts": of.attempt,
+        "status": 200,
+        "code": "",
+        "reason": "",
+        "input_tokens": 2003,
+        "cached_tokens": 496,
+        "output_tokens": 101,
+        "ttft_s": 0.15,
+        "e2e_s": 2.15,
+        "in_time": True,
+        "cost_usd": 1.1e-4,
+        "principal": of.principal,
+        "class_name": of.class_name,
+        "model": of.model,
+    }
+    return Outcome(**(fields | changes))
+
+
+def refusal(number: int = 0, code: str = "price_above_value", **changes: Any) -> Outcome:
+    of = intent(number)
+    fields: dict[str, Any] = {
+        "at": of.at,
+        "outcome": "refused",
+        "endpoint": "",
+        "attempts": 0,
+        "status": 429,
+        "code": code,
+        "reason": "the least price is $0.013, the value $0.010",
+        "price_usd": 0.013,
+        "retry_after_s": 2.0,
+    }
+    return outcome(of, **(fields | changes))
+
+
+def feasibility(at: float = T0 - 1.0, **changes: Any) -> Feasibility:
+    fields: dict[str, Any] = {
+        "id": "scope-1.3",
+        "at": at,
+        "scope": "chat llama-3.1-8b",
+        "allowed": ("paris-1", "edge-1"),
+        "refused": (("ohio-1", "jurisdiction: US is not in EU"),),
+    }
+    return Feasibility(**(fields | changes))
+
+
+def config(number: int, size: int = 0) -> ConfigSet:
+    return ConfigSet(id=f"c{number}", at=T0 + number, digest="d", in_force=True, reason="x" * size)
+
+
+def reader_of(folder: Path):
+    """A function that reads one file of a log, as `check_log` wants it."""
+
+    def read(path: str) -> bytes | None:
+        file = folder / path
+        return file.read_bytes() if file.is_file() else None
+
+    return read
