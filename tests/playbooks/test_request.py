@@ -1,8 +1,5 @@
 """The dialogue of one request with the core, from arrival to its one outcome."""
 
-from support import fleets
-from support.playbook import Playbook, a
-
 from flyball.governor.commands import Abort, Forward, Hold, Record, Reject
 from flyball.governor.events import (
     AttemptFailed,
@@ -19,6 +16,8 @@ from flyball.governor.governor import Governor
 from flyball.model.decision import Feasibility, Intent, LoopAction, Outcome
 from flyball.model.faults import Refusal
 from flyball.model.request import Principal
+from support import fleets
+from support.playbook import Playbook, a
 
 
 def governor(**changes: object) -> Governor:

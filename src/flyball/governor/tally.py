@@ -38,7 +38,8 @@ class ClassTally:
         """Fold the sizes of one served request."""
         if settled.input_tokens > 0:
             self.input_tokens += SIZE_STEP * (settled.input_tokens - self.input_tokens)
-            ratio = settled.cached_tokens / settled.input_tokens
+            # An engine may tell nonsense: a share above 1 would make work negative.
+            ratio = min(1.0, settled.cached_tokens / settled.input_tokens)
             self.cached_ratio += SIZE_STEP * (ratio - self.cached_ratio)
         if settled.output_tokens > 0:
             self.output_tokens += SIZE_STEP * (settled.output_tokens - self.output_tokens)

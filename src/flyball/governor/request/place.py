@@ -21,13 +21,16 @@ def place(
     """Record, count, forward. In observe mode the baseline rule says where, not the choice."""
     view, policy = state.view, state.policy
     observing = policy.mode == "observe"
-    index = baseline(state, flight) if observing else choice.endpoint
+    index, fallbacks = choice.endpoint, choice.fallbacks
+    if observing:
+        index = baseline(state, flight)
+        fallbacks = tuple(i for i in (choice.endpoint, *choice.fallbacks) if i != index)
     endpoint = view.endpoints[index]
     best = choice.candidates[0]
     if flight.attempt:
         retried(state, flight, at, out)
     flight.attempt += 1
-    flight.fallbacks = choice.fallbacks
+    flight.fallbacks = fallbacks
     flight.ttft_s, flight.tpot_s = best.ttft_s, best.tpot_s
     flight.cached_tokens = best.cached_tokens
     flight.cost_usd += choice.price_usd
@@ -77,7 +80,7 @@ def place(
             request_id=flight.request_id,
             attempt=flight.attempt,
             endpoint=index,
-            fallbacks=choice.fallbacks,
+            fallbacks=fallbacks,
             allowance=Allowance(
                 tokens_offered=flight.prompt_tokens,
                 tokens_kept=flight.prompt_tokens,

@@ -117,7 +117,7 @@ def _keep_cache(state: State, flight: Flight, endpoint: EndpointState, event: Se
         session.home, session.tokens = endpoint.index, context
     prefix = flight.head.prefix
     if prefix and event.input_tokens and endpoint.pool.prefix_cache and flight.cached_tokens:
-        told = int(event.cached_tokens / event.input_tokens * len(prefix))
+        told = int(min(1.0, event.cached_tokens / event.input_tokens) * len(prefix))
         believed = int(flight.cached_tokens / flight.prompt_tokens * len(prefix))
         state.prefix_index.credit(endpoint.index, believed, told)
 
