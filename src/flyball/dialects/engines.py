@@ -12,8 +12,8 @@ from flyball.model.signals import EngineSample
 class EngineTraits(Struct, frozen=True, kw_only=True):
     """One kind of engine: paths below the endpoint's URL ("" = it has none), surfaces, quirks.
 
-    `surfaces` is what current releases speak; a pool states what its own release speaks. `quirks` are
-    sentences for an operator; no request is ever changed for one.
+    `surfaces` is what current releases speak; a pool states what its own release speaks. `quirks`
+    are sentences for an operator; no request is ever changed for one.
     """
 
     kind: EngineKind
@@ -54,8 +54,9 @@ ENGINES: dict[EngineKind, EngineTraits] = {
             kind="trtllm",
             metrics_path="/prometheus/metrics",
             health_path="/health",
-            surfaces=("openai",),
+            surfaces=("openai", "anthropic"),
             quirks=(
+                "The Messages API came in 2026; older releases speak OpenAI's alone.",
                 "Prometheus metrics need return_perf_metrics: true; without it point metrics_url at"
                 " /metrics, whose JSON is emptied by each reader.",
                 "Behind Triton the metrics stand on port 8002 under /metrics (nv_trt_llm_*).",

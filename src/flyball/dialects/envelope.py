@@ -44,45 +44,53 @@ class Envelope(Struct, gc=False):
 _DECODE = msgspec.json.Decoder(Envelope).decode
 
 
-def read_envelope(body: bytes) -> Envelope | Refusal:
-    """The envelope of a JSON body; a Refusal names line and column, or the field at fault."""
+class RefusedError(Exception):
+    """Carries a Refusal out of reading a request; `surface.read_head` hands the Refusal back."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+def read_envelope(body: bytes) -> Envelope:
+    """The envelope of a JSON body; RefusedError names line and column, or the field at fault."""
     try:
         envelope = _DECODE(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return refuse_body(error, body)
+        raise refuse_body(error, body) from error
     model = envelope.model
     if not model or len(model) > _MODEL_CHARS_MAX or not model.isprintable():
-        return _refuse_model(model)
+        raise _refuse_model(model)
     if envelope.priority is not None and abs(envelope.priority) > _INT32_MAX:
-        return bad_field("priority", f"Must be within ±{_INT32_MAX}")
+        raise bad_field("priority", f"Must be within ±{_INT32_MAX}")
     return envelope
 
 
-def read_parts(operation: Operation, envelope: Envelope) -> tuple[bytes, ...] | Refusal:
-    """The raw JSON values that the engine will read as the prompt, in its order; b"" = absent."""
+def read_prompt(operation: Operation, envelope: Envelope) -> bytes:
+    """The raw JSON of what the engine will read as the prompt, in its order, joined.
+
+    Raises RefusedError if it is missing or of the wrong type.
+    """
     if operation == "chat":
-        messages = bytes(envelope.messages)
-        if messages[:1] != b"[":
-            return _refuse_part("messages", messages, "Expected array")
-        return (bytes(envelope.tools), messages) if envelope.tools else (messages,)
+        messages = _array("messages", envelope.messages)
+        return bytes(envelope.tools) + messages if envelope.tools else messages
     if operation == "message":
-        messages = bytes(envelope.messages)
-        if messages[:1] != b"[":
-            return _refuse_part("messages", messages, "Expected array")
-        return bytes(envelope.tools), bytes(envelope.system), messages
-    param = "prompt" if operation == "completion" else "input"
-    value = bytes(envelope.prompt if operation == "completion" else envelope.input)
-    if value[:1] not in (b"[", b'"') and (value or operation != "response"):
-        return _refuse_part(param, value, "Expected str or array")
-    if operation == "response":
-        return bytes(envelope.tools), bytes(envelope.instructions), value
-    return (value,)
+        messages = _array("messages", envelope.messages)
+        return b"".join((bytes(envelope.tools), bytes(envelope.system), messages))
+    if operation == "completion":
+        return _text_or_array("prompt", envelope.prompt)
+    if operation == "embedding":
+        return _text_or_array("input", envelope.input)
+    # OpenAI's `input` may be left out where a stored prompt or conversation stands for it.
+    value = _text_or_array("input", envelope.input) if envelope.input else b""
+    return b"".join((bytes(envelope.tools), bytes(envelope.instructions), value))
 
 
-def read_output_bound(envelope: Envelope) -> int | Refusal:
+def read_output_bound(envelope: Envelope) -> int:
     """The client's bound on the answer in tokens, 0 if it set none.
 
-    `max_completion_tokens` (newer) wins over `max_tokens`; `max_output_tokens` is the Responses API's.
+    `max_completion_tokens` (newer) wins over `max_tokens`; the Responses API has
+    `max_output_tokens`. Raises RefusedError if it is out of range.
     """
     param, bound = "max_completion_tokens", envelope.max_completion_tokens
     if bound is None:
@@ -93,51 +101,69 @@ def read_output_bound(envelope: Envelope) -> int | Refusal:
         return 0
     if 0 <= bound <= _INT32_MAX:
         return bound
-    return bad_field(param, f"Must be from 0 to {_INT32_MAX}")
+    raise bad_field(param, f"Must be from 0 to {_INT32_MAX}")
 
 
-def bad_field(param: str, why: str) -> Refusal:
+def bad_field(param: str, why: str) -> RefusedError:
     """A `bad_field` refusal in OpenAI's words: `Invalid 'param': why`."""
-    return Refusal(code="bad_field", detail=f"Invalid '{param}': {why}", param=param)
+    return RefusedError(Refusal(code="bad_field", detail=f"Invalid '{param}': {why}", param=param))
 
 
-def missing_field(param: str) -> Refusal:
+def missing_field(param: str) -> RefusedError:
     """A `bad_field` refusal for a field that must be there."""
-    return Refusal(code="bad_field", detail=f"Missing required parameter: '{param}'", param=param)
+    detail = f"Missing required parameter: '{param}'"
+    return RefusedError(Refusal(code="bad_field", detail=detail, param=param))
 
 
-def refuse_body(error: Exception, body: bytes) -> Refusal:
+def bad_json(detail: str) -> RefusedError:
+    """A `bad_json` refusal."""
+    return RefusedError(Refusal(code="bad_json", detail=detail))
+
+
+def refuse_body(error: Exception, body: bytes) -> RefusedError:
     """What msgspec found wrong with `body`, for its author: line and column, or the field."""
     if isinstance(error, msgspec.ValidationError):
         return _refuse_field(str(error))
     if isinstance(error, UnicodeDecodeError):
-        return Refusal(code="bad_json", detail="a string is not valid UTF-8")
+        return bad_json("a string is not valid UTF-8")
     if isinstance(error, RecursionError):
-        return Refusal(code="bad_json", detail="it is nested too deeply")
+        return bad_json("it is nested too deeply")
     found = _AT_BYTE.match(str(error))
     what, byte = (found[1], found[2]) if found else (str(error), None)
     at = int(byte) if byte else len(body)
+    if what == "trailing characters":
+        at -= 1  # msgspec has stepped past the first of them
     line = body.count(b"\n", 0, at) + 1
     column = at - body.rfind(b"\n", 0, at)
-    return Refusal(code="bad_json", detail=f"{what} at line {line} column {column}")
+    return bad_json(f"{what} at line {line} column {column}")
 
 
-def _refuse_part(param: str, raw: bytes, expected: str) -> Refusal:
-    return bad_field(param, expected) if raw else missing_field(param)
+def _array(param: str, raw: Raw) -> bytes:
+    value = bytes(raw)
+    if value[:1] != b"[":
+        raise bad_field(param, "Expected array") if value else missing_field(param)
+    return value
 
 
-def _refuse_field(message: str) -> Refusal:
+def _text_or_array(param: str, raw: Raw) -> bytes:
+    value = bytes(raw)
+    if value[:1] not in (b"[", b'"'):
+        raise bad_field(param, "Expected str or array") if value else missing_field(param)
+    return value
+
+
+def _refuse_field(message: str) -> RefusedError:
     missing = _MISSING.match(message)
     if missing:
         return missing_field(missing[1])
     found = _AT_FIELD.match(message)
     what, param = (found[1], found[2]) if found else (message, None)
     if not param:
-        return Refusal(code="bad_json", detail="the body must be a JSON object")
+        return bad_json("the body must be a JSON object")
     return bad_field(param, what.replace("`", ""))
 
 
-def _refuse_model(model: str | None) -> Refusal:
+def _refuse_model(model: str | None) -> RefusedError:
     if not model:
         return missing_field("model")
     return bad_field("model", f"Must be printable and at most {_MODEL_CHARS_MAX} characters long")

@@ -1,9 +1,9 @@
 """Which samples of a few named metrics stand on a Prometheus text page?
 
 Format: prometheus.io/docs/instrumenting/exposition_formats (text 0.0.4; OpenMetrics' exemplars and
-timestamps are tolerated). A page of 100 KB is mostly histograms that nobody here reads, so the scan
-hops from one `# TYPE` line to the next and looks only into families that are wanted; the format keeps
-a family's lines together. A page without any `# TYPE` line is read line by line.
+timestamps are tolerated). A page of 100 KB is mostly histograms that nobody here reads, so the
+scan hops from one `# TYPE` line to the next and looks only into families that are wanted; the
+format keeps a family's lines together. A page without any `# TYPE` line is read line by line.
 """
 
 import re
@@ -65,6 +65,13 @@ def mean(samples: Iterable[Sample]) -> float | None:
     values = list(samples)
     whole = total(values)
     return None if whole is None else whole / len(values)
+
+
+def greatest(samples: Iterable[Sample]) -> float | None:
+    """The greatest value; None as in `total`."""
+    values = [sample.value for sample in samples]
+    known = [value for value in values if value is not None]
+    return max(known) if known and len(known) == len(values) else None
 
 
 def first(samples: Iterable[Sample]) -> float | None:

@@ -17,7 +17,6 @@ from msgspec import Struct
 from flyball.dialects.envelope import bad_field
 from flyball.dialects.sessions import HEADERS as SESSION_HEADERS
 from flyball.dialects.sessions import read_header_session
-from flyball.model.faults import Refusal
 from flyball.units import Seconds, seconds_from_ms
 
 _AUTHORIZATION = b"authorization"
@@ -124,31 +123,22 @@ def read_client_timeout_s(found: dict[bytes, bytes]) -> Seconds:
     return 0.0
 
 
-def read_hints(found: dict[bytes, bytes]) -> HeaderHints | Refusal:
-    """Class, session, jurisdiction, deadline and latency bounds out of `pick_wanted`'s fields."""
+def read_hints(found: dict[bytes, bytes]) -> HeaderHints:
+    """Class, session, jurisdiction, deadline and latency bounds out of `pick_wanted`'s fields.
+
+    Raises RefusedError for a value that makes no sense.
+    """
     if _HINT_HEADERS.isdisjoint(found):
         return NO_HINTS
-    durations: list[Seconds] = []
-    for names in (_DEADLINE_HEADERS, _TTFT_HEADERS, _TPOT_HEADERS):
-        seconds = _read_ms(found, names)
-        if isinstance(seconds, Refusal):
-            return seconds
-        durations.append(seconds)
-    class_hint = _read_label(found, _CLASS_HEADERS)
-    if isinstance(class_hint, Refusal):
-        return class_hint
-    jurisdiction = _read_label(found, (_JURISDICTION_HEADER,))
-    if isinstance(jurisdiction, Refusal):
-        return jurisdiction
     session, source = read_header_session(found)
     return HeaderHints(
-        class_hint=class_hint,
+        class_hint=_read_label(found, _CLASS_HEADERS),
         session_hint=session,
         session_source=source,
-        jurisdiction_hint=jurisdiction,
-        deadline_s=durations[0],
-        ttft_s_max=durations[1],
-        tpot_s_max=durations[2],
+        jurisdiction_hint=_read_label(found, (_JURISDICTION_HEADER,)),
+        deadline_s=_read_ms(found, _DEADLINE_HEADERS),
+        ttft_s_max=_read_ms(found, _TTFT_HEADERS),
+        tpot_s_max=_read_ms(found, _TPOT_HEADERS),
     )
 
 
@@ -174,26 +164,26 @@ def retry_after(headers: list[tuple[bytes, bytes]], now_unix_s: float) -> Second
     return max(0.0, zoned.timestamp() - now_unix_s)
 
 
-def _read_label(found: dict[bytes, bytes], names: tuple[bytes, ...]) -> str | Refusal:
+def _read_label(found: dict[bytes, bytes], names: tuple[bytes, ...]) -> str:
     for name in names:
         value = found.get(name)
         if value:
             text = value.decode("ascii", "replace").strip()
             if len(text) > _LABEL_CHARS_MAX or not text.isascii() or not text.isprintable():
                 why = f"Must be printable ASCII of at most {_LABEL_CHARS_MAX} characters"
-                return bad_field(name.decode(), why)
+                raise bad_field(name.decode(), why)
             return text
     return ""
 
 
-def _read_ms(found: dict[bytes, bytes], names: tuple[bytes, ...]) -> Seconds | Refusal:
+def _read_ms(found: dict[bytes, bytes], names: tuple[bytes, ...]) -> Seconds:
     for name in names:
         value = found.get(name)
         if value is not None:
             millis = _number(value)
             if not 0.0 < millis <= _DURATION_MS_MAX:
                 shown = value[:32].decode("ascii", "backslashreplace")
-                return bad_field(name.decode(), f"Must be milliseconds above 0, got '{shown}'")
+                raise bad_field(name.decode(), f"Must be milliseconds above 0, got '{shown}'")
             return seconds_from_ms(millis)
     return 0.0
 

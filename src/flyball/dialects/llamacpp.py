@@ -1,4 +1,4 @@
-"""What does a llama.cpp server's page tell? (ggml-org/llama.cpp, tools/server/README.md, `--metrics`.)
+"""What does a llama.cpp server's page tell? (ggml-org/llama.cpp, tools/server/README.md)
 
 Newer builds have left out `kv_cache_usage_ratio`; it is None there.
 """

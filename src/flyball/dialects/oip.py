@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 from xxhash import xxh3_64_intdigest
 
-from flyball.dialects.envelope import bad_field, missing_field, refuse_body
+from flyball.dialects.envelope import RefusedError, bad_field, missing_field, refuse_body
 from flyball.model.faults import Refusal
 
 _MODELS = b"/v2/models/"
@@ -27,32 +27,30 @@ class _Infer(Struct, gc=False):
 _DECODE = msgspec.json.Decoder(_Infer).decode
 
 
-def read_model(target: bytes) -> str | Refusal:
-    """The model named in the path `/v2/models/NAME…`, percent-decoded."""
+def read_model(target: bytes) -> str:
+    """The model named in the path `/v2/models/NAME…`, percent-decoded, or RefusedError."""
     name = unquote_to_bytes(_model_part(target))
     try:
         model = name.decode()
-    except UnicodeDecodeError:
-        return bad_field("model", "The name in the path is not valid UTF-8")
+    except UnicodeDecodeError as error:
+        raise bad_field("model", "The name in the path is not valid UTF-8") from error
     if not model or len(model) > _MODEL_CHARS_MAX or not model.isprintable():
         why = f"Must be printable and at most {_MODEL_CHARS_MAX} characters long"
-        return bad_field("model", why)
+        raise bad_field("model", why)
     return model
 
 
-def read_tensors(headers: list[tuple[bytes, bytes]], body: bytes) -> tuple[int, int] | Refusal:
-    """(bytes of the request's tensors and their JSON, 64-bit digest of them all)."""
+def read_tensors(headers: list[tuple[bytes, bytes]], body: bytes) -> tuple[int, int]:
+    """(bytes of the request's tensors and their JSON, 64-bit digest of them), or RefusedError."""
     size = _json_bytes(headers, len(body))
-    if isinstance(size, Refusal):
-        return size
     try:
         infer = _DECODE(body if size == len(body) else body[:size])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return refuse_body(error, body[:size])
+        raise refuse_body(error, body[:size]) from error
     if not infer.inputs:
-        return missing_field("inputs")
+        raise missing_field("inputs")
     if bytes(infer.inputs)[:1] != b"[":
-        return bad_field("inputs", "Expected array")
+        raise bad_field("inputs", "Expected array")
     return len(body), xxh3_64_intdigest(body)
 
 
@@ -72,7 +70,7 @@ def error_body(message: str) -> bytes:
 def answer(path: bytes, models: dict[str, int], ready: bool) -> tuple[int, bytes]:
     """(status, body) of health, readiness and `/v2` itself, which the gateway answers.
 
-    Live = the process runs; ready = the gateway is ready for work, or has the model that is asked for.
+    Live = the process runs; ready = the gateway is ready for work, or has the model asked for.
     """
     if path == b"/v2":
         return 200, msgspec.json.encode({"name": "flyball", "version": "2", "extensions": []})
@@ -80,9 +78,10 @@ def answer(path: bytes, models: dict[str, int], ready: bool) -> tuple[int, bytes
         return 200, b'{"live":true}'
     if path == b"/v2/health/ready":
         return (200 if ready else 503), msgspec.json.encode({"ready": ready})
-    model = read_model(path)
-    if isinstance(model, Refusal):
-        return 400, error_body(model.message)
+    try:
+        model = read_model(path)
+    except RefusedError as refused:
+        return 400, error_body(refused.refusal.message)
     if model not in models:
         return 404, error_body(Refusal(code="model_not_found", detail=model).message)
     return (200 if ready else 503), msgspec.json.encode({"name": model, "ready": ready})
@@ -93,13 +92,13 @@ def _model_part(target: bytes) -> bytes:
     return path[len(_MODELS) :].partition(b"/")[0]
 
 
-def _json_bytes(headers: list[tuple[bytes, bytes]], size: int) -> int | Refusal:
+def _json_bytes(headers: list[tuple[bytes, bytes]], size: int) -> int:
     for name, value in headers:
         if name == _JSON_LENGTH_HEADER:
             if len(value) <= 12 and value.isdigit() and int(value) <= size:
                 return int(value)
             why = f"Must be a whole number up to the body's {size} bytes"
-            return bad_field(name.decode(), why)
+            raise bad_field(name.decode(), why)
     return size
 
 

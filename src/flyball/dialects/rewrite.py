@@ -18,8 +18,8 @@ def rewrite_model(body: bytes, model: str) -> bytes:
     The bytes of the key stand in a well-formed body only as a key or a string value, never within a
     text, whose quotes are escaped. So if they stand there once before a colon, and no key is spelt
     with escapes, that is the place; otherwise the whole body is scanned for keys at depth 1, and
-    each of a repeated key is replaced, so that no reader can take another model. A body without such
-    a key comes back as it is.
+    each of a repeated key is replaced, so that no reader can take another model. A body without
+    such a key comes back as it is.
     """
     value = msgspec.json.encode(model)
     at = body.find(_KEY)

@@ -38,8 +38,8 @@ def route(method: bytes, path: bytes) -> Operation | Refusal:
     """The operation of a request line; `path` may carry a query, which is not looked at.
 
     "models" = answered by the gateway itself (lists of models, health); GET of an Open Inference
-    Protocol model is "infer" since only the engine knows its tensors. Else `not_found` with what was
-    probably meant, or `method_not_allowed` with the methods in `allow`.
+    Protocol model is "infer" since only the engine knows its tensors. Else `not_found` with what
+    was probably meant, or `method_not_allowed` with the methods in `allow`.
     """
     known = _ROUTES.get((method, path))
     if known is not None:

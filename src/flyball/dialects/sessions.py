@@ -1,15 +1,15 @@
 """To which agent's session does a request belong, by what its client really sends?
 
 Order (first found wins): our own header; headers of agent harnesses; ids in the body. Names of
-headers: Claude Code from 2.1.86 `x-claude-code-session-id`; Codex `session-id` (older: `session_id`);
-opencode `x-session-affinity` and `x-opencode-session`; others `x-session-id`.
+headers: Claude Code from 2.1.86 `x-claude-code-session-id`; Codex `session-id` (older:
+`session_id`); opencode `x-session-affinity` and `x-opencode-session`; others `x-session-id`.
 
 Of the body: `prompt_cache_key`, `conversation`, `previous_response_id` (changes at each turn, so it
 names the turn before, not the session: the core must map it), then `metadata`: `session_id`,
 `conversation_id`, and the session inside Claude Code's `metadata.user_id` (`user_…_session_UUID`,
-or a JSON object as a string). OpenAI's `user` and any other `metadata.user_id` name a *person* (both
-vendors' references say so): one person has many sessions, so these are not taken, and the core falls
-back on prefix lineage. Fairness ids name a tenant and are not taken either.
+or a JSON object as a string). OpenAI's `user` and any other `metadata.user_id` name a *person*
+(both vendors' references say so): one person has many sessions, so these are not taken, and the
+core falls back on prefix lineage. Fairness ids name a tenant and are not taken either.
 """
 
 import re

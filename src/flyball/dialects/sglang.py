@@ -1,17 +1,20 @@
 """What does an SGLang page tell? (docs.sglang.io, references/production_metrics.)
 
-Ranks of tensor, pipeline and expert parallelism are parts of one engine and repeat its figures, so of
-those the greatest counts; data-parallel ranks are added up. With priority scheduling the queue stands
-once as a whole (label `priority=""`) and once per priority; the whole counts. Prefix figures are the
-tokens of finished requests: cached, and all of the prompt. KV size: gauge `max_total_num_tokens`, or
-pages from gauges (since 0.5.11) or from labels of `cache_config_info` (before).
+Ranks of tensor, pipeline and expert parallelism are parts of one engine and repeat its figures, so
+of those the greatest counts; data-parallel ranks are added up. With priority scheduling the queue
+stands once as a whole (label `priority=""`) and once per priority; the whole counts. Prefix figures
+are the tokens of finished requests: cached, and all of the prompt. KV size: gauge
+`max_total_num_tokens`, or pages from gauges (since 0.5.11) or from labels of `cache_config_info`.
 """
+
+import re
 
 from flyball.dialects.exposition import (
     Sample,
     Samples,
     count,
     first,
+    greatest,
     mean,
     ratio,
     read_samples,
@@ -44,7 +47,7 @@ _WANTED = frozenset(
         _RETRACTIONS,
     )
 )
-_PARTS_OF_ONE_ENGINE = (b"tp_rank", b"pp_rank", b"moe_ep_rank")
+_RANK_OF_ENGINE = re.compile(rb'(?:tp_rank|pp_rank|moe_ep_rank)="[^"]*",?')
 
 
 def read(page: bytes) -> EngineSample:
@@ -69,19 +72,11 @@ def _engines(found: Samples, name: bytes) -> list[Sample]:
     """One sample per engine: the whole over priorities, the greatest over ranks of one engine."""
     samples = found.get(name, [])
     wholes = [sample for sample in samples if not sample.label(b"priority")]
-    greatest: dict[bytes, Sample] = {}
+    engines: dict[bytes, list[Sample]] = {}
     for sample in wholes or samples:
-        key = sample.label(b"dp_rank") or b""
-        if not wholes:
-            key += b"/" + (sample.label(b"priority") or b"")
-        if not any(sample.label(part) for part in _PARTS_OF_ONE_ENGINE):
-            key += b"/" + sample.labels
-        kept = greatest.get(key)
-        if kept is None or (kept.value is not None and (sample.value or 0.0) > kept.value):
-            greatest[key] = sample
-        if sample.value is None:
-            greatest[key] = sample
-    return list(greatest.values())
+        engine = _RANK_OF_ENGINE.sub(b"", sample.labels).rstrip(b",")
+        engines.setdefault(engine, []).append(sample)
+    return [Sample(engine, greatest(ranks)) for engine, ranks in engines.items()]
 
 
 def _kv_tokens(found: Samples) -> int | None:

@@ -4,6 +4,7 @@ The one module that a gateway calls; each surface's own words stand in `openai`,
 No body is ever changed but for the value of `model`: unknown fields reach the engine as they came.
 """
 
+from datetime import UTC, datetime
 from math import ceil
 
 import msgspec
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from xxhash import xxh3_64_intdigest
 
 from flyball.dialects import anthropic, oip, openai
-from flyball.dialects.envelope import Envelope, read_envelope, read_output_bound, read_parts
+from flyball.dialects.envelope import RefusedError, read_envelope, read_output_bound, read_prompt
 from flyball.dialects.headers import (
     NO_HINTS,
     HeaderHints,
@@ -23,7 +24,7 @@ from flyball.dialects.headers import (
     retry_after,
 )
 from flyball.dialects.oip import rewrite_target
-from flyball.dialects.prompt import BLOCK_BYTES, chain_hashes, join_prompt
+from flyball.dialects.prompt import BLOCK_BYTES, chain_hashes
 from flyball.dialects.rewrite import rewrite_model
 from flyball.dialects.routes import route
 from flyball.dialects.sessions import read_body_session
@@ -63,44 +64,34 @@ def read_head(method: bytes, target: bytes, headers: Headers, body: bytes) -> Re
     if isinstance(operation, Refusal):
         return operation
     found = pick_wanted(headers)
-    hints = read_hints(found)
-    if isinstance(hints, Refusal):
-        return hints
-    if operation == "infer":
-        return _read_infer(method, target, headers, body, found, hints)
-    if operation == "models":
-        return RequestHead(operation=operation, model="", key_sha256=read_key_sha256(found))
-    envelope = read_envelope(body)
-    if isinstance(envelope, Refusal):
-        return envelope
-    return _read_text(operation, target, envelope, found, hints)
+    try:
+        hints = read_hints(found)
+        if operation == "infer":
+            head = _read_infer(method, target, headers, body, found)
+        elif operation == "models":
+            head = RequestHead(operation=operation, model="", key_sha256=read_key_sha256(found))
+        else:
+            head = _read_text(operation, target, body, found)
+    except RefusedError as refused:
+        return refused.refusal
+    return head if hints is NO_HINTS else _with_hints(head, hints)
 
 
 def _read_text(
-    operation: Operation,
-    target: bytes,
-    envelope: Envelope,
-    found: dict[bytes, bytes],
-    hints: HeaderHints,
-) -> RequestHead | Refusal:
-    """The head of a request of OpenAI's or Anthropic's API."""
-    parts = read_parts(operation, envelope)
-    if isinstance(parts, Refusal):
-        return parts
+    operation: Operation, target: bytes, body: bytes, found: dict[bytes, bytes]
+) -> RequestHead:
+    """The head of a request of OpenAI's or Anthropic's API, header hints apart."""
+    envelope = read_envelope(body)
+    prompt = read_prompt(operation, envelope)
     bound = read_output_bound(envelope)
-    if isinstance(bound, Refusal):
-        return bound
-    prompt = join_prompt(parts)
     if operation == "embedding":
-        prefix, digest, bound = (), xxh3_64_intdigest(prompt), 0
+        prefix, digest = (), xxh3_64_intdigest(prompt)
     else:
         prefix, digest = chain_hashes(prompt)
-        if operation == "message" and target.startswith(_COUNT_TOKENS):
-            bound = 1
     session, source = read_body_session(envelope)
     stream = envelope.stream is True
     # Fifteen keywords at most: CPython passes more of them through a dict, which costs 0.5 us.
-    head = RequestHead(
+    return RequestHead(
         operation=operation,
         model=envelope.model or "",
         stream=stream,
@@ -109,18 +100,17 @@ def _read_text(
         session_source=source,
         retry_count=read_retry_count(found),
         prompt_bytes=len(prompt),
-        output_tokens_max=bound,
+        output_tokens_max=1 if target.startswith(_COUNT_TOKENS) else bound,
         prefix=prefix,
         prefix_block_bytes=BLOCK_BYTES,
         body_digest=digest,
         deadline_s=0.0 if stream else read_client_timeout_s(found),
         priority=envelope.priority or 0,
     )
-    return head if hints is NO_HINTS else _with_hints(head, hints)
 
 
 def _with_hints(head: RequestHead, hints: HeaderHints) -> RequestHead:
-    """The head with what header fields said: their session before the body's, the least deadline."""
+    """The head with what header fields said: their session first, the least deadline."""
     named = bool(hints.session_hint)
     wish_s, timeout_s = hints.deadline_s, head.deadline_s
     return replace(
@@ -136,33 +126,22 @@ def _with_hints(head: RequestHead, hints: HeaderHints) -> RequestHead:
 
 
 def _read_infer(
-    method: bytes,
-    target: bytes,
-    headers: Headers,
-    body: bytes,
-    found: dict[bytes, bytes],
-    hints: HeaderHints,
-) -> RequestHead | Refusal:
+    method: bytes, target: bytes, headers: Headers, body: bytes, found: dict[bytes, bytes]
+) -> RequestHead:
     """The head of an Open Inference Protocol call: the model from the path, tensors unread.
 
     A GET (a model's metadata) has no tensors.
     """
-    model = oip.read_model(target)
-    if isinstance(model, Refusal):
-        return model
-    tensors = (0, 0) if method == b"GET" else oip.read_tensors(headers, body)
-    if isinstance(tensors, Refusal):
-        return tensors
-    head = RequestHead(
+    size, digest = (0, 0) if method == b"GET" else oip.read_tensors(headers, body)
+    return RequestHead(
         operation="infer",
-        model=model,
+        model=oip.read_model(target),
         key_sha256=read_key_sha256(found),
         retry_count=read_retry_count(found),
-        prompt_bytes=tensors[0],
-        body_digest=tensors[1],
+        prompt_bytes=size,
+        body_digest=digest,
         deadline_s=read_client_timeout_s(found),
     )
-    return head if hints is NO_HINTS else _with_hints(head, hints)
 
 
 def error_body(
@@ -259,6 +238,4 @@ def _model_fields(name: str, created: int, owner: str) -> dict[str, object]:
 
 
 def _rfc3339(unix_s: int) -> str:
-    import datetime
-
-    return datetime.datetime.fromtimestamp(unix_s, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

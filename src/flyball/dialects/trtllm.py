@@ -1,8 +1,8 @@
 """What does TensorRT-LLM tell: trtllm-serve's Prometheus page, its JSON, or Triton's backend?
 
 trtllm-serve: `/prometheus/metrics` (names `trtllm_*`, needs `return_perf_metrics`) and the older
-`/metrics`, a JSON array of the iterations since it was last read, so two readers take them from each
-other; an empty array tells nothing. Triton's TensorRT-LLM backend: `nv_trt_llm_*`
+`/metrics`, a JSON array of the iterations since it was last read, so two readers take them from
+each other; an empty array tells nothing. Triton's TensorRT-LLM backend: `nv_trt_llm_*`
 (triton-inference-server/tensorrtllm_backend, metrics). Prefix figures are in blocks.
 """
 
@@ -126,8 +126,8 @@ def _checked(value: float | None) -> float | None:
 
 
 def _total(values: list[float | None]) -> float | None:
-    known = [value for value in values if _checked(value) is not None]
-    return sum(known) if known and len(known) == len(values) else None  # pyright: ignore
+    known = [value for value in map(_checked, values) if value is not None]
+    return sum(known) if known and len(known) == len(values) else None
 
 
 def _product(block: int | None, blocks: int | None) -> int | None:

@@ -7,10 +7,10 @@ vendors (`prompt_cache_hit_tokens`), of the Responses API (`input_tokens`, `outp
 `input_tokens_details.cached_tokens`) or of Anthropic (`input_tokens` without what the cache held,
 `cache_read_input_tokens`, `cache_creation_input_tokens`).
 
-An Anthropic stream tells its input in `message_start`, its first event; in the tail of a long stream
-only `message_delta` is left, and where that repeats no input (older servers) the input counts are 0,
-"not told": the caller then knows only the output. A stream of OpenAI's tells usage only if the client
-asked (`stream_options.include_usage`), else all are 0.
+An Anthropic stream tells its input in `message_start`, its first event; in the tail of a long
+stream only `message_delta` is left, and where that repeats no input (older servers) the input
+counts are 0, "not told": the caller then knows only the output. A stream of OpenAI's tells usage
+only if the client asked (`stream_options.include_usage`), else all are 0.
 """
 
 from collections.abc import Iterator
@@ -97,7 +97,7 @@ def _usages_from_end(tail: bytes) -> Iterator[_Wire]:
 
 
 def _leading_object(text: bytes) -> bytes:
-    """The JSON object at the start of `text`, b"" if there is none (no braces within its strings)."""
+    """The JSON object at the start of `text` (no brace in its strings), b"" if there is none."""
     if text[:1] != b"{":
         return b""
     depth, at = 1, 1
