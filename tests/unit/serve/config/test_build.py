@@ -3,11 +3,11 @@
 from math import inf
 
 import pytest
-from tests.support.configs import config, faults
 
 from flyball.dialects.profiles import catalogue
 from flyball.serve.config.build import in_seconds
 from flyball.serve.config.model import ClassSection, StepCostSection
+from support.configs import config, faults
 
 
 def test_units_follow_the_name() -> None:

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.support.configs import ENV, FLEET, changed, config
 
 from flyball.serve.config import ConfigErrors, load
 from flyball.serve.config.load import salvaged
 from flyball.serve.config.text import parse
+from support.configs import ENV, FLEET, changed, config
 
 
 @pytest.fixture

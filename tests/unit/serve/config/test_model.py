@@ -51,7 +51,7 @@ def sections() -> list[type[Struct]]:
 @pytest.mark.parametrize("section", sections(), ids=lambda section: section.__name__)
 def test_every_key_says_what_it_means(section: type[Struct]) -> None:
     _, parts = msgspec.json.schema_components([section])
-    about = parts[section.__name__] if section.__name__ in parts else {"properties": {}}
+    about = parts.get(section.__name__, {"properties": {}})
     assert section.__doc__
     for key, node in about["properties"].items():
         assert node.get("description"), f"{section.__name__}.{key}"

@@ -1,9 +1,9 @@
 """Are promises found that no place can keep, and classes with no place to run?"""
 
 import pytest
-from tests.support.configs import config, faults
 
 from flyball.serve.config.promises import first_token_s
+from support.configs import config, faults
 
 
 def least_ms() -> float:

@@ -1,10 +1,10 @@
 """Is every name that points nowhere found, and every name or URL given twice?"""
 
 import pytest
-from tests.support.configs import changed, faults
 
 from flyball.serve.config.references import declared, is_url
 from flyball.serve.config.text import parse
+from support.configs import changed, faults
 
 URL = '"http://127.0.0.1:8101"'
 

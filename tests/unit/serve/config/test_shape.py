@@ -1,10 +1,10 @@
 """Is every fault of shape told at once, in plain words, with what is expected?"""
 
 import pytest
-from tests.support.configs import config, faults
 
 from flyball.serve.config import ConfigErrors
 from flyball.serve.config.shape import shown
+from support.configs import config, faults
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.support.configs import ENV, config, faults
 
 from flyball.serve.config.surroundings import Secrets
+from support.configs import ENV, config, faults
 
 
 def write_pair(folder: Path, name: str, password: bytes | None = None) -> None:
