@@ -46,8 +46,7 @@ def first_byte(state: State, event: FirstByte) -> None:
     by_class = endpoint.running_by_class
     by_class[flight.class_index] = by_class.get(flight.class_index, 0) + 1
     if flight.head.stream:
-        observed = event.at - flight.forwarded_at + endpoint.rtt_s
-        endpoint.learn_ttft(flight.ttft_s, observed)
+        endpoint.learn_ttft(flight.ttft_s, event.at - flight.forwarded_at)
     state.view.dirty.add(endpoint.index)
 
 
@@ -90,7 +89,7 @@ def served(state: State, event: Served, out: list[Command]) -> None:
 def _learn(state: State, flight: Flight, endpoint: EndpointState, event: Served) -> None:
     head = flight.head
     decode_s = event.at - flight.first_byte_at
-    e2e_s = event.at - flight.forwarded_at + endpoint.rtt_s
+    e2e_s = event.at - flight.forwarded_at
     tokens = event.output_tokens
     if head.stream:
         if tokens > 4:
