@@ -24,10 +24,23 @@ VALUE = st.recursive(
     LEAF, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4)
 )
 KNOWN = st.sampled_from(
-    (
-        "model messages prompt input stream max_tokens tools metadata user conversation"
-        " prompt_cache_key previous_response_id priority system inputs"
-    ).split()
+    [
+        "model",
+        "messages",
+        "prompt",
+        "input",
+        "stream",
+        "max_tokens",
+        "tools",
+        "metadata",
+        "user",
+        "conversation",
+        "prompt_cache_key",
+        "previous_response_id",
+        "priority",
+        "system",
+        "inputs",
+    ]
 )
 OBJECT = st.dictionaries(KNOWN | TEXT, VALUE, max_size=8)
 TARGET = st.sampled_from(
