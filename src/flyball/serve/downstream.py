@@ -101,10 +101,22 @@ class Downstream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
-        if self.phase <= CHUNKED_BODY and not self._rest and not self._driving:
+        if self._rest or self._driving:
+            self._read_ahead(data)
+        elif self.phase == HEAD:
+            self._driving = True
+            self._read_head(data)
+            self._driving = False
+            if self._rest:
+                self._drive()
+        elif self.phase <= CHUNKED_BODY:
             self._rest = data
             self._drive()
-        elif self.phase <= BUSY:
+        else:
+            self._read_ahead(data)
+
+    def _read_ahead(self, data: bytes) -> None:
+        if self.phase <= BUSY:
             self._rest += data
             if len(self._rest) > self._owner.limits.pipelined_bytes_max and not self._is_held:
                 self._is_held = True
@@ -152,7 +164,7 @@ class Downstream(asyncio.Protocol):
             self._part = bytearray()
         end += 4
         try:
-            request = read_request(data[:end])
+            request = read_request(data[: end - 4])
         except BadHead as bad:
             self._refuse(bad.code, str(bad))
             return

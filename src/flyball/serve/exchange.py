@@ -128,7 +128,7 @@ class Exchange:
         self._is_chunking = False
         self._is_held_back = False
         self._output_bytes = 0
-        self._tail: deque[bytes] = deque(maxlen=TAIL_PARTS_MAX)
+        self._tail: deque[bytes] | None = None
         self.id = request_id
         self.is_over = False
         self.is_resent = False
@@ -181,7 +181,7 @@ class Exchange:
         self.end()
         if error is not None and error.is_whole and refusal.code in _PASSED_ON:
             body = bytes(error.body)
-            head = response_head(error.response, own, len(body), request.http10, keep)
+            head = response_head(error.response, self.id, own, len(body), keep)
             connection.write(head + body)
         else:
             status, fields, body = surface.error_body(refusal, self._head.operation, self.id)
@@ -226,7 +226,7 @@ class Exchange:
         now = self._last_byte_at = self._desk.now()
         if data:
             self._output_bytes += len(data)
-            self._tail.append(data if len(data) <= TAIL_BYTES_MAX else data[-TAIL_BYTES_MAX:])
+            self._keep_tail(data)
         elif response.length == UNTIL_END and self._is_cut_short(response):
             self.on_failed("early-close", "the stream ended without its last event")
             return
@@ -241,10 +241,19 @@ class Exchange:
         if is_last and not self.is_over:
             self._finish(response, now)
 
+    def _keep_tail(self, data: bytes) -> None:
+        """Remember the last bytes, where the engine tells its token counts."""
+        tail = self._tail
+        if tail is None:
+            tail = self._tail = deque(maxlen=TAIL_PARTS_MAX)
+        tail.append(data if len(data) <= TAIL_BYTES_MAX else data[-TAIL_BYTES_MAX:])
+
     def _is_cut_short(self, response: Response) -> bool:
         """Whether a stream of events that ends with its connection lacks its closing event."""
         end = _SSE_END.get(self._head.operation)
-        return end is not None and _is_sse(response) and end not in b"".join(self._tail)
+        return (
+            end is not None and response.is_event_stream and end not in b"".join(self._tail or ())
+        )
 
     def _start(self, response: Response, data: bytes, is_last: bool) -> None:
         """The answer begins: no way back to another engine."""
@@ -265,15 +274,15 @@ class Exchange:
         own = flyball_lines(self.id, self._forward, self._place.lines, self._arrived_at)
         keep = request.keep_alive and not self._desk.draining
         request.keep_alive = keep
-        connection.write(response_head(response, own, length, request.http10, keep) + data)
+        connection.write(response_head(response, self.id, own, length, keep) + data)
         if not connection.writable:
             self.set_flow(False)
 
     def _finish(self, response: Response, now: Seconds) -> None:
-        tail = b"".join(self._tail)
+        tail = b"".join(self._tail or ())
         if response.length == CHUNKED:
             tail = _CHUNK_LINE.sub(b"", tail)
-        usage = surface.read_usage(tail, self._head.operation, _is_sse(response))
+        usage = surface.read_usage(tail, self._head.operation, response.is_event_stream)
         connection, keep = self._connection, self._request.keep_alive
         self.end()
         self._desk.feed(
@@ -299,7 +308,7 @@ class Exchange:
         if error.is_whole and response.length == CHUNKED and not self._request.http10:
             framed, error.body = bytes(error.body), bytearray()
             ChunkScan().feed(framed, error.body)
-        if not response.field(b"content-type").startswith(b"application/json"):
+        if not response.content_type.startswith(b"application/json"):
             error.is_whole = False
         wait_s = surface.retry_after(response.fields, self._desk.now())
         self._fail("status", response.status, wait_s, f"status {response.status}")
@@ -328,7 +337,7 @@ class Exchange:
         """End a begun answer visibly: a stream of events gets an error event first, where the
         framing allows one; the connection is closed without the answer's proper end."""
         connection, response = self._connection, self._response
-        if response is not None and _is_sse(response):
+        if response is not None and response.is_event_stream:
             event = surface.error_event(refusal, self._head.operation, self.id)
             upstream = self.upstream
             if self._is_chunking or (upstream is not None and upstream.is_between_chunks()):
@@ -370,10 +379,6 @@ class Exchange:
             self.on_failed("stall", f"no byte for {stall_s:g} s")
         if not self.is_over:
             self._due(self._deadline_at)
-
-
-def _is_sse(response: Response) -> bool:
-    return response.field(b"content-type").startswith(b"text/event-stream")
 
 
 def _chunk(data: bytes, is_last: bool) -> bytes:

@@ -38,11 +38,11 @@ from flyball.pricing.problem import Problem
 from flyball.serve.clock import Clock
 from flyball.serve.downstream import Downstream
 from flyball.serve.exchange import Exchange, Place
-from flyball.serve.heads import Request
+from flyball.serve.heads import Fields, Request
 from flyball.serve.limits import Limits
 from flyball.serve.upstream import EndpointPool, read_address
 from flyball.serve.wheel import Wheel
-from flyball.serve.wire import Access, Fields, place_lines, whole_answer
+from flyball.serve.wire import Access, place_lines, whole_answer
 from flyball.units import Bytes, Seconds
 
 HOUSEKEEPING_S: Seconds = 1.0
@@ -107,6 +107,7 @@ class Gateway:
         self._handle = core.handle
         self._sinks = sinks
         self._routes = routes or {}
+        self._has_post_pages = any(method == b"POST" for method, _ in self._routes)
         self._clock = clock or Clock()
         self._draw = draw
         self._exchanges: dict[str, Exchange] = {}
@@ -223,7 +224,7 @@ class Gateway:
 
     def _find_page(self, request: Request) -> Callable[[Request], Page | Awaitable[Page]] | None:
         routes = self._routes
-        if not routes or (request.method == b"POST" and (b"POST", request.target) not in routes):
+        if request.method == b"POST" and not self._has_post_pages:
             return None
         method = b"GET" if request.method == b"HEAD" else request.method
         path = request.target.partition(b"?")[0]

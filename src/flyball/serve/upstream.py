@@ -22,19 +22,13 @@ COPIED_BODY_BYTES_MAX: Bytes = 16 * KIB
 
 
 class Address(Struct, frozen=True, kw_only=True):
-    """Where one endpoint listens, from its URL."""
+    """Where one endpoint listens, from its URL. `authority` = the value of the Host field."""
 
     host: str
     port: int
     is_tls: bool
     base_path: bytes
-
-    @property
-    def authority(self) -> bytes:
-        """The value of the Host field (RFC 9110 section 7.2)."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        default = DEFAULT_PORTS["https" if self.is_tls else "http"]
-        return (host if self.port == default else f"{host}:{self.port}").encode("idna")
+    authority: bytes
 
 
 def read_address(url: str) -> Address:
@@ -44,11 +38,15 @@ def read_address(url: str) -> Address:
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
         raise ValueError(f"{url!r} is not http://host[:port] or https://host[:port]")
     base = parts.path.rstrip("/").removesuffix("/v1")
+    port = parts.port or DEFAULT_PORTS[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    authority = host if port == DEFAULT_PORTS[parts.scheme] else f"{host}:{port}"
     return Address(
         host=parts.hostname,
-        port=parts.port or DEFAULT_PORTS[parts.scheme],
+        port=port,
         is_tls=parts.scheme == "https",
         base_path=base.encode("ascii"),
+        authority=authority.encode("idna"),
     )
 
 
@@ -287,7 +285,8 @@ class Upstream(asyncio.Protocol):
             self._read_head(data)
 
     def _read_head(self, data: bytes) -> None:
-        attempt = cast(Attempt, self.attempt)
+        attempt = self.attempt
+        assert attempt is not None
         self._parts = None
         if self._part:
             data = self._part + data
@@ -303,7 +302,7 @@ class Upstream(asyncio.Protocol):
                     self._part = data
                 return
             try:
-                response = read_response(data[:end], self._method)
+                response = read_response(data[: end - 4], self._method)
                 if response.status == 101:
                     raise BadHead("101 without being asked to switch protocols")
             except BadHead as bad:

@@ -1,7 +1,7 @@
 """Which header bytes go to an engine, and which come back to a client?
 
-Fields for one hop only are taken out on both sides (RFC 9110 section 7.6.1); the client's key never
-reaches an engine unless its endpoint says so. Everything else passes unchanged, in its order.
+Fields for one hop only are left out on both sides (RFC 9110 section 7.6.1); the client's key never
+reaches an engine unless its endpoint says so. Everything else passes as it came, in its order.
 """
 
 from http import HTTPStatus
@@ -10,24 +10,11 @@ from msgspec import Struct
 
 from flyball.governor.commands import Forward
 from flyball.model.request import Operation
-from flyball.serve.heads import CHUNKED, UNTIL_END, Request, Response
+from flyball.serve.heads import CHUNKED, UNTIL_END, Fields, Request, Response, without
 from flyball.serve.upstream import Address
 from flyball.units import MS_PER_S, Seconds
 
-_HOP = frozenset(
-    (
-        b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
-        b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-    )
-)  # fmt: skip
-_KEYS = frozenset((b"authorization", b"x-api-key", b"api-key", b"cookie"))
-# accept-encoding: an answer must be readable, as its token counts stand at its end.
-_NOT_FORWARDED = _HOP | _KEYS | {b"host", b"content-length", b"expect", b"accept-encoding"}
-_NOT_FORWARDED_BUT_KEYS = _NOT_FORWARDED - _KEYS
-_OWN_PREFIX = b"x-flyball-"
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
-
-Fields = list[tuple[bytes, bytes]]
 
 
 class Access(Struct, frozen=True, kw_only=True):
@@ -51,26 +38,20 @@ def request_head(
     body_bytes: int,
 ) -> bytes:
     """The head to send to an engine, with its empty line."""
-    left_out = _NOT_FORWARDED_BUT_KEYS if access.forwards_client_key else _NOT_FORWARDED
-    if request.connection_fields:
-        left_out = left_out.union(request.connection_fields)
     lines = [
         b"%b %b%b HTTP/1.1\r\nHost: %b"
         % (request.method, address.base_path, target, address.authority)
     ]
-    has_id = False
-    for name, value in request.fields:
-        if name in left_out or name.startswith(_OWN_PREFIX):
-            continue
-        if name == b"x-request-id":
-            has_id = True
-        lines.append(name + b": " + value)
-    if not has_id:
+    lines += request.passed
+    if access.forwards_client_key:
+        lines += request.keys
+    if request.connection_fields:
+        lines[1:] = without(lines[1:], request.connection_fields)
+    if not request.has_request_id:
         lines.append(b"x-request-id: " + request_id.encode("ascii"))
     if access.key:
-        secret = access.key.encode("ascii")
-        own = b"x-api-key: " if operation == "message" else b"authorization: Bearer "
-        lines.append(own + secret)
+        own = "x-api-key: " if operation == "message" else "authorization: Bearer "
+        lines.append((own + access.key).encode("latin-1"))
     if body_bytes or request.length:
         lines.append(b"content-length: %d" % body_bytes)
     lines.append(b"\r\n")
@@ -100,29 +81,26 @@ def place_lines(pool: str, endpoint: str) -> bytes:
 
 
 def response_head(
-    response: Response, own_lines: bytes, length: int, http10: bool, keep_alive: bool
+    response: Response, request_id: str, own_lines: bytes, length: int, keep_alive: bool
 ) -> bytes:
-    """The head of an engine's answer as it goes to the client.
+    """The head of an engine's answer as it goes to the client, with its empty line.
 
     `length` as in `Response.length`: -1 chunked, -2 until the connection closes.
     """
-    lines = [b"HTTP/1.1 %d %b" % (response.status, response.reason)]
-    for name, value in response.fields:
-        if name in _HOP or name == b"content-length" or name.startswith(_OWN_PREFIX):
-            continue
-        if response.connection_fields and name in response.connection_fields:
-            continue
-        lines.append(name + b": " + value)
+    lines = [response.status_line]
+    lines += response.passed
+    if response.connection_fields:
+        lines[1:] = without(lines[1:], response.connection_fields)
+    if not response.has_request_id:
+        lines.append(b"x-request-id: " + request_id.encode("ascii"))
     if length == CHUNKED:
         lines.append(b"transfer-encoding: chunked")
-    elif length != UNTIL_END:
-        announced = response.field(b"content-length")
-        if announced or (response.status >= 200 and response.status not in (204, 304)):
-            lines.append(b"content-length: " + (announced or b"%d" % length))
+    elif response.announced:
+        lines.append(b"content-length: " + response.announced)
+    elif length != UNTIL_END and response.status not in (204, 304):
+        lines.append(b"content-length: %d" % length)
     if not keep_alive:
         lines.append(b"connection: close")
-    elif http10:
-        lines.append(b"connection: keep-alive")
     lines.append(own_lines)
     return b"\r\n".join(lines) + b"\r\n"
 
