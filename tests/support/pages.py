@@ -138,8 +138,8 @@ nv_inference_pending_request_count{model="bert",version="2"} 2
 MLSERVER = b"""\
 # HELP rest_server_requests_in_progress Gauge of requests by method and path currently being processed
 # TYPE rest_server_requests_in_progress gauge
-rest_server_requests_in_progress{app_name="mlserver",method="GET",path="/v2/health/ready"} 1.0
-rest_server_requests_in_progress{app_name="mlserver",method="POST",path="/v2/models/{model_name}/infer"} 2.0
+rest_server_requests_in_progress{app_name="mlserver",method="GET"} 1.0
+rest_server_requests_in_progress{app_name="mlserver",method="POST"} 2.0
 """
 
 LLAMACPP = b"""\

@@ -41,12 +41,13 @@ def read_samples(page: bytes, wanted: frozenset[bytes]) -> Samples:
     if at == 0 and not page.startswith(_TYPE):
         _collect(page, wanted, found)
         return found
+    families = wanted | {name.removesuffix(b"_total") for name in wanted}
     while True:
         start = at + len(_TYPE)
         name_end = page.find(b" ", start)
         name = page[start:name_end]
         following = page.find(b"\n" + _TYPE, name_end)
-        if name in wanted or name + b"_total" in wanted:
+        if name in families:
             _collect(page[name_end : following if following >= 0 else None], wanted, found)
         if following < 0 or name_end < 0:
             return found
@@ -111,14 +112,16 @@ def _sample(rest: bytes) -> Sample:
     rest = rest.lstrip()
     labels = b""
     if rest.startswith(b"{"):
-        close = _closing_brace(rest)
+        close = rest.find(b"}")
+        if rest.find(b"}", close + 1) >= 0:
+            close = _closing_brace(rest)
         labels, rest = rest[1:close], rest[close + 1 :]
     words = rest.split(maxsplit=1)
     return Sample(labels, _value(words[0]) if words else None)
 
 
 def _closing_brace(text: bytes) -> int:
-    """Where the labels end; braces may stand inside quoted values."""
+    """Where the labels end if braces may stand inside quoted values, or in an exemplar."""
     at = 1
     for found in _LABEL.finditer(text):
         if text.find(b"}", at, found.start()) >= 0:
