@@ -41,7 +41,7 @@ def command(
     try:
         log = open_log(folder)
         record_id = record_id or _newest(log, last_refused)
-        case = _case(log, record_id) if record_id else None
+        case = case_of(log, record_id) if record_id else None
     except LedgerError as error:
         _fail(str(error), 2)
     except (ProofError, TileError) as error:
@@ -73,7 +73,7 @@ def _newest(log: LogReader, is_refused: bool) -> str | None:
     return found.record.id if found else None
 
 
-def _case(log: LogReader, record_id: str) -> Case | None:
+def case_of(log: LogReader, record_id: str) -> Case | None:
     found = log.find(record_id)
     own = [item for item in found if item.record.id == record_id]
     if not own:

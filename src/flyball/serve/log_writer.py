@@ -125,7 +125,8 @@ class LogWriter:
         for path, data in self._tiles.partial_tiles():
             self._write_file(path, data)
         text = Checkpoint(self._origin, self.size, self._tiles.root()).text()
-        self._replace("checkpoint", (self._signer.sign(text) if self._signer else text).encode())
+        note = self._signer.sign(text) if self._signer else text
+        self._write_file("checkpoint", note.encode(), is_durable=True)
         self.checkpoint_size = self.size
 
     def close(self) -> None:
@@ -232,32 +233,22 @@ class LogWriter:
         except FileNotFoundError:
             return None
 
-    def _write_file(self, path: str, data: bytes) -> None:
-        """Write a file in place: no reader looks before a checkpoint claims it."""
-        target = f"{self._folder}/{path}"
+    def _write_file(self, path: str, data: bytes, is_durable: bool = False) -> None:
+        """Put a file in its place whole: readers of an older checkpoint may be looking at it."""
+        fresh, target = f"{self._folder}/new", f"{self._folder}/{path}"
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
         try:
-            file = _create(target)
+            write_all(file, data, 0)
+            if is_durable:
+                os.fsync(file)
+        finally:
+            os.close(file)
+        try:
+            os.replace(fresh, target)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            file = _create(target)
-        try:
-            write_all(file, data, 0)
-        finally:
-            os.close(file)
+            os.replace(fresh, target)
+        if is_durable:
+            sync_folder(self._folder)
         if os.path.isdir(target + ".p"):  # the full tile has taken the place of its partial ones
             shutil.rmtree(target + ".p", ignore_errors=True)
-
-    def _replace(self, name: str, data: bytes) -> None:
-        fresh = f"{self._folder}/{name}.new"
-        file = _create(fresh)
-        try:
-            write_all(file, data, 0)
-            os.fsync(file)
-        finally:
-            os.close(file)
-        os.replace(fresh, f"{self._folder}/{name}")
-        sync_folder(self._folder)
-
-
-def _create(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
