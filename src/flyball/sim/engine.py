@@ -9,9 +9,9 @@ deliberate: the blocks of a whole prompt are taken when it is admitted (vLLM mak
 `scheduler_reserve_full_isl`); an answer's blocks can be found by others once its job has left; host
 work is part of the step's base.
 
-A run of pure decode steps is advanced in one go: step i of a run with n sequences costs A + i*B
-(B = per_kv_token_s * n), so k steps take k*A + B*k*(k-1)/2. Time is counted in whole femtoseconds,
-so this closed form equals the sum of single steps to the last bit (`sim/oracle.py` is the witness).
+A run of pure decode steps is advanced in one go: with n sequences each step costs per_kv_token_s
+times n more than the last (`sim/stretch.py`). Time is counted in whole femtoseconds, so this closed
+form equals the sum of single steps to the last bit (`sim/oracle.py` is the witness).
 """
 
 import heapq
@@ -21,10 +21,9 @@ from collections import deque
 from flyball.model.plant import Job, PlantState, Progress
 from flyball.model.profile import Profile
 from flyball.sim.kvcache import KvCache
-from flyball.sim.steptime import StepTime, seconds, ticks_at_or_after
+from flyball.sim.steptime import TICKS_PER_S, StepTime, seconds, ticks_at_or_after
+from flyball.sim.stretch import Stretch
 from flyball.units import Seconds, Tokens
-
-_FOREVER = math.inf
 
 
 class _Run:
@@ -101,13 +100,8 @@ class Engine:
         self._finishes: list[tuple[int, int, _Run]] = []
         self._crossing = [0] * self._block
         self._step = 0  # counts all steps
-        # The run of steps under way: from `_start` on, `_count` steps of `_first` + i * `_slope`.
         self._planned = False
-        self._start = 0
-        self._count = 0
-        self._first = 0
-        self._slope = 0
-        self._end_s = _FOREVER
+        self._stretch = Stretch()  # the run of steps under way, or where the next one starts
         self._news: list[Progress] = []  # happened when the run was planned, not yet told
         self._preemptions = 0
         self._query_tokens = 0
@@ -115,7 +109,8 @@ class Engine:
         self._prompt_tokens = 0
         self._output_tokens = 0
         self._busy = 0
-        self._joules = 0.0
+        self._watt_ticks = 0.0
+        self._watts = [profile.power.watts(batch) for batch in range(self._seqs_max + 1)]
 
     # --- what a driver does ---
 
@@ -144,8 +139,8 @@ class Engine:
         run = _Run(job, self._seq, job.block_hashes if self._prefix_cache else ())
         self._runs[job.id] = run
         self._arrivals.append((at, run))
-        if self._planned and self._count > 1 and len(self._running) < self._seqs_max:
-            self._cut(at)
+        if self._planned and self._stretch.count > 1 and len(self._running) < self._seqs_max:
+            self._stretch.cut(at)
         return True
 
     def cancel(self, job_id: str) -> bool:
@@ -159,8 +154,8 @@ class Engine:
         if run.seq in self._running:
             if self._planned:
                 self._gone.append(run)
-                if self._count > 1:
-                    self._cut(self._now)
+                if self._stretch.count > 1:
+                    self._stretch.cut(self._now)
             else:
                 self._leave(run)
             return True
@@ -184,7 +179,7 @@ class Engine:
                 if self._arrivals[0][0] > self._now:
                     return self._arrivals[0][0]
             self._plan()
-        return self._end_s
+        return self._stretch.end_s
 
     def next_token_at(self) -> Seconds | None:
         """When the next step ends, so when a running job may have a new token; None = empty."""
@@ -192,7 +187,7 @@ class Engine:
         if at is None or not self._planned:
             return at
         done = self._steps_done()
-        return seconds(self._start + self._span(done + 1)) if done < self._count else at
+        return self._stretch.end_of(done + 1) if done < self._stretch.count else at
 
     def advance(self, to: Seconds, *, tokens: bool = False) -> list[Progress]:
         """Move the clock to `to` and tell, in order of time, what happened up to and at `to`.
@@ -202,20 +197,22 @@ class Engine:
         planned later, so that a job submitted at `to` still gets into it.
         """
         out: list[Progress] = []
+        stretch = self._stretch
         while True:
             if not self._planned:
                 if self._running or self._waiting:
-                    if seconds(self._start) >= to:
+                    if stretch.end_s >= to:
                         break
                 elif not self._arrivals or self._arrivals[0][0] >= to:
                     break
                 self._plan()
-            if self._end_s > to:
+            if stretch.end_s > to:
                 break
             self._complete(out)
         if to > self._now:
-            self._now = to if to < _FOREVER else seconds(self._start)
-        self._tell_news(out)
+            self._now = to if to < math.inf else stretch.end_s
+        if self._news:
+            self._tell_news(out)
         if tokens:
             self._tell_tokens(out)
         return out
@@ -244,32 +241,35 @@ class Engine:
             output_tokens=self._output_tokens + self._decoding * done,
             steps=self._step + done,
             busy_s=seconds(self._busy),
-            joules=self._joules,
+            joules=self._watt_ticks / TICKS_PER_S,
         )
 
     # --- one run of steps: plan it, cut it short, complete it ---
 
     def _plan(self) -> None:
         """Decide the next run of steps; at least one job is here or has arrived."""
+        stretch = self._stretch
         if not self._running and not self._waiting:
-            self._start = max(self._start, ticks_at_or_after(self._arrivals[0][0]))
-        start_s = seconds(self._start)
-        while self._arrivals and self._arrivals[0][0] <= start_s:
+            stretch.start = max(stretch.start, ticks_at_or_after(self._arrivals[0][0]))
+            stretch.end_s = seconds(stretch.start)
+        while self._arrivals and self._arrivals[0][0] <= stretch.end_s:
             run = self._arrivals.popleft()[1]
             heapq.heappush(self._waiting, (run.job.priority, run.seq, run))
         settled = self._make_room()
-        prompt_tokens, context = self._schedule_prompts(settled)
-        if prompt_tokens:
-            self._count, self._slope = 1, 0
-            self._first = self._cost.mixed(self._decoding, self._kv_tokens, prompt_tokens, context)
-        else:
-            self._first, self._slope = self._cost.decode(self._decoding, self._kv_tokens)
-            # After a preemption the next step may admit again, so look there.
-            self._count = self._decode_steps() if settled else 1
+        prompt_tokens = context = 0
+        has_slot = len(self._running) < self._seqs_max
+        if self._partial or (self._waiting and has_slot):
+            prompt_tokens, context = self._schedule_prompts(settled)
         self._planned = True
-        self._end_s = seconds(self._start + self._span(self._count))
-        if self._count > 1 and self._arrivals and len(self._running) < self._seqs_max:
-            self._cut(self._arrivals[0][0])
+        if prompt_tokens:
+            first = self._cost.mixed(self._decoding, self._kv_tokens, prompt_tokens, context)
+            stretch.set(first, 0, 1)
+            return
+        first, slope = self._cost.decode(self._decoding, self._kv_tokens)
+        # After a preemption the next step may admit again, so look there.
+        stretch.set(first, slope, self._decode_steps() if settled else 1)
+        if has_slot and self._arrivals:
+            stretch.cut(self._arrivals[0][0])
 
     def _make_room(self) -> bool:
         """Give each decoding job its next block, preempting if need be; True = nobody had to go.
@@ -287,9 +287,10 @@ class Engine:
             self._leave(victim)
             victim.total = victim.job.input_tokens + victim.generated
             heapq.heappush(self._waiting, (victim.job.priority, victim.seq, victim))
-            at = seconds(self._start)
+            at = self._stretch.end_s
             self._news.append(Progress("preempted", victim.job.id, at, victim.generated))
-        cache.take(crossing[residue] - taken)
+        if crossing[residue] > taken:
+            cache.take(crossing[residue] - taken)
         return settled
 
     def _schedule_prompts(self, may_admit: bool) -> tuple[Tokens, int]:
@@ -336,7 +337,7 @@ class Engine:
             run.started = True
             self._query_tokens += run.total if self._prefix_cache else 0
             self._hit_tokens += run.computed
-            self._news.append(Progress("admitted", run.job.id, seconds(self._start), run.computed))
+            self._news.append(Progress("admitted", run.job.id, self._stretch.end_s, run.computed))
         return True
 
     def _compute(self, run: _Run, chunk: Tokens) -> None:
@@ -351,7 +352,7 @@ class Engine:
             self._partial = run
 
     def _decode_steps(self) -> int:
-        """How many pure decode steps follow until a job ends or blocks run out (one is paid for)."""
+        """How many decode steps follow until a job ends or blocks run out (one is paid for)."""
         finishes = self._finishes
         while finishes[0][2].finish_step != finishes[0][0]:
             heapq.heappop(finishes)
@@ -369,58 +370,29 @@ class Engine:
             return min(count, steps)
         return count
 
-    def _span(self, steps: int) -> int:
-        """Femtoseconds that the first `steps` steps of this run take."""
-        return steps * self._first + self._slope * (steps * (steps - 1) // 2)
-
-    def _steps_until(self, at: Seconds) -> int:
-        """The first step of this run, from 1, that ends at or after `at`; the last if none does."""
-        gap = at * 1e15 - self._start
-        if gap <= self._first:
-            guess = 1
-        elif self._slope:
-            half = self._first - self._slope / 2
-            guess = math.ceil((math.sqrt(half * half + 2 * self._slope * gap) - half) / self._slope)
-        else:
-            guess = math.ceil(gap / self._first) if self._first else self._count
-        guess = max(1, min(self._count, guess))
-        # Floats only guessed: whole femtoseconds decide.
-        while guess > 1 and seconds(self._start + self._span(guess - 1)) >= at:
-            guess -= 1
-        while guess < self._count and seconds(self._start + self._span(guess)) < at:
-            guess += 1
-        return guess
-
-    def _steps_done(self) -> int:
-        """Steps of the run under way that have ended by now."""
-        if not self._planned or self._count == 1:
-            return 0
-        step = self._steps_until(self._now)
-        return step if seconds(self._start + self._span(step)) <= self._now else step - 1
-
-    def _cut(self, at: Seconds) -> None:
-        """End the run under way at its first boundary from `at` on."""
-        self._count = self._steps_until(at)
-        self._end_s = seconds(self._start + self._span(self._count))
-
     def _complete(self, out: list[Progress]) -> None:
         """Carry out the run under way: its tokens, its blocks, the jobs that end or begin."""
-        count = self._count
-        span = self._span(count)
+        stretch = self._stretch
+        count = stretch.count
         self._planned = False
-        self._tell_news(out)
+        if self._news:
+            self._tell_news(out)
         if count > 1:
             self._cache.take(self._growth(self._step + 1, count - 1))
+        span = stretch.span(count)
         self._busy += span
-        self._joules += span * 1e-15 * self.profile.power.watts(len(self._running))
-        self._start += span
+        self._watt_ticks += span * self._watts[len(self._running)]
+        stretch.start += span
         self._step += count
-        self._kv_tokens += count * self._decoding
-        self._output_tokens += count * self._decoding
-        for run in self._gone:
-            self._leave(run)
-        self._gone.clear()
-        self._finish_decoding(out)
+        made = count * self._decoding
+        self._kv_tokens += made
+        self._output_tokens += made
+        if self._gone:
+            for run in self._gone:
+                self._leave(run)
+            self._gone.clear()
+        if self._finishes and self._finishes[0][0] <= self._step:
+            self._finish_decoding(out)
         if self._landing:
             self._land(out)
 
@@ -431,7 +403,7 @@ class Engine:
             if run.finish_step == step:
                 self._leave(run)
                 del self._runs[run.job.id]
-                out.append(Progress("finished", run.job.id, self._end_s, run.generated))
+                out.append(Progress("finished", run.job.id, self._stretch.end_s, run.generated))
 
     def _land(self, out: list[Progress]) -> None:
         """Prompts completed in the step that just ended: first tokens, and jobs that join."""
@@ -445,11 +417,11 @@ class Engine:
                 run.generated += 1
                 self._output_tokens += 1
                 if run.generated == 1:
-                    out.append(Progress("first-token", job.id, self._end_s, 1))
+                    out.append(Progress("first-token", job.id, self._stretch.end_s, 1))
             if run.generated >= job.output_tokens:
                 self._leave(run)
                 del self._runs[job.id]
-                out.append(Progress("finished", job.id, self._end_s, run.generated))
+                out.append(Progress("finished", job.id, self._stretch.end_s, run.generated))
             else:
                 self._join(run)
 
@@ -495,6 +467,12 @@ class Engine:
             run.held = [name for name in run.hashes[:full] if name in mine or publish(name)]
         run.published = full
 
+    def _steps_done(self) -> int:
+        """Steps of the run under way that have ended by now."""
+        if not self._planned or self._stretch.count == 1:
+            return 0
+        return self._stretch.done_by(self._now)
+
     def _growth(self, step: int, steps: int) -> int:
         """KV blocks that the decoding jobs need in `steps` steps from `step` on."""
         cycles, rest = divmod(steps, self._block)
@@ -506,9 +484,8 @@ class Engine:
     # --- what is told ---
 
     def _tell_news(self, out: list[Progress]) -> None:
-        if self._news:
-            out.extend(news for news in self._news if news.job in self._runs)
-            self._news.clear()
+        out.extend(news for news in self._news if news.job in self._runs)
+        self._news.clear()
 
     def _produced(self, run: _Run, steps_done: int) -> Tokens:
         if run.finish_step < 0:
@@ -517,7 +494,7 @@ class Engine:
 
     def _tell_tokens(self, out: list[Progress]) -> None:
         done = self._steps_done()
-        at = seconds(self._start + self._span(done)) if self._planned else seconds(self._start)
+        at = self._stretch.end_of(done) if self._planned else self._stretch.end_s
         for run in self._running.values():
             made = self._produced(run, done)
             if made > run.reported and run.job.id in self._runs:
