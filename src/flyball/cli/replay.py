@@ -78,6 +78,7 @@ def command(**said: Any) -> None:
     or the record does not match.
     """
     given = Options(**said)
+    promises = _promises(given.slo)
     if given.speed and given.rate:
         raise click.UsageError("give --speed or --rate, not both")
     rows_of, form = _source(given)
@@ -91,7 +92,7 @@ def command(**said: Any) -> None:
     )
     for note in notes:
         _say(f"  {note}")
-    target = _target(given, form, has_model)
+    target = _target(given, form, has_model, promises)
     rows: Iterable[TraceRow] = scale.faster(rows_of(Tally()), factor)
     if given.duration:
         rows = scale.window(rows, 0.0, given.duration)
@@ -148,7 +149,7 @@ def _source(given: Options) -> tuple[Rows, str]:
     return rows, form
 
 
-def _target(given: Options, form: str, has_model: bool) -> Target:
+def _target(given: Options, form: str, has_model: bool, promises: dict[str, Promise]) -> Target:
     by = given.class_by
     if by == "auto":
         by = "trace" if form in ("records", "table", "generated") else "none"
@@ -159,7 +160,7 @@ def _target(given: Options, form: str, has_model: bool) -> Target:
         class_name=given.class_name,
         send_class=by == "trace",
         group_by=_LABELS[by],
-        promises=_promises(given.slo),
+        promises=promises,
         concurrency_max=given.concurrency_max,
         timeout_s=given.timeout,
         retries=given.retries,

@@ -232,8 +232,9 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is None:
             return
-        found = (self._carry + body).count(_EVENT)
-        self._carry = body[-(len(_EVENT) - 1) :]
+        seen = self._carry + body
+        found = seen.count(_EVENT)
+        self._carry = seen[1 - len(_EVENT) :]
         if not exchange.first_at and (found or exchange.status >= 400):
             exchange.first_at = exchange.last_at
         exchange.events += found
