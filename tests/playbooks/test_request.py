@@ -66,23 +66,19 @@ def test_the_feasibility_record_is_written_once_and_again_when_health_changes() 
     first, forward = placed()
     play >> arrive() << a(Record, record=a(Feasibility)) << first << forward
     play >> arrive(request_id="r2") << first << forward
+    busy = AttemptFailed(
+        at=2.0, request_id="r2", endpoint=0, cause="status", status=503, retry_after_s=9.0
+    )
     (
         play
-        >> AttemptFailed(
-            at=2.0, request_id="r2", endpoint=0, cause="status", status=503, retry_after_s=9.0
-        )
+        >> busy
         << a(Record, record=a(LoopAction, loop="health", new="true"))
         << a(Record, record=a(Outcome, outcome="retried", attempts=1))
+        << a(Record, record=a(Feasibility, refused=lambda r: len(r) == 1))
         << a(Record, record=a(Intent, attempt=2))
         << a(Forward, attempt=2)
     )
-    (
-        play
-        >> arrive(at=3.0, request_id="r3")
-        << a(Record, record=a(Feasibility, refused=lambda r: len(r) == 1))
-        << first
-        << forward
-    )
+    play >> arrive(at=3.0, request_id="r3") << first << forward
     play.done()
 
 

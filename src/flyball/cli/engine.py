@@ -12,6 +12,7 @@ from flyball.serve.emulator.app import Settings
 from flyball.serve.emulator.faults import KINDS, parse_fault
 from flyball.serve.emulator.process import run
 from flyball.sim.engine import Engine
+from flyball.units import seconds_from_ms
 
 
 @click.command("engine")
@@ -35,6 +36,10 @@ from flyball.sim.engine import Engine
     help="10 = ten times as fast as the real thing.",
 )  # fmt: skip
 @click.option(
+    "--rtt-ms", default=0.0, show_default=True, type=click.FloatRange(min=0),
+    help="Stand this far away: round trip added to every answer.",
+)  # fmt: skip
+@click.option(
     "--fail", "fails", multiple=True, metavar="KIND[:RATIO]",
     help=f"Inject a fault into a share of the requests. Kinds: {', '.join(KINDS)}.",
 )  # fmt: skip
@@ -52,6 +57,7 @@ def command(
     name: str,
     models: tuple[str, ...],
     time_scale: float,
+    rtt_ms: float,
     fails: tuple[str, ...],
     seed: int,
     waiting_max: int,
@@ -71,6 +77,7 @@ def command(
             models=models or (chosen.model,),
             name=name or chosen.name.replace("/", "-"),
             time_scale=time_scale,
+            rtt_s=seconds_from_ms(rtt_ms),
             seed=seed,
             prefix_cache=not no_prefix_cache,
             faults=tuple(parse_fault(text) for text in fails),

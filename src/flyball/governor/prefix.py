@@ -12,10 +12,11 @@ its descendant, nor behind it in the same one; and the end of the oldest is what
 holders of a chain's blocks are nested sets, and a lookup gallops to where they change instead of
 reading every block.
 
-Precision: with room for N blocks, what is evicted lies among the `N/8 + one chain` least recently
-used. Cost: O(log n) to match or to repeat a chain of n blocks, O(1) per block that is new or was not
-used for a generation. Memory: about 110-170 bytes per block and endpoint (bench/bench_prefix.py),
-bounded by sum(blocks_max). The table is cut into shards so that no growth of a dict pauses long.
+Precision: with room for N blocks, what is evicted lies among the `max(N/8, longest chain)` least
+recently used. Cost: O(log n) to match or to repeat a chain of n blocks, O(1) for each block that is
+new or was not used for a generation. Memory: about 110-170 bytes per block and endpoint
+(bench/bench_prefix.py), bounded by sum(blocks_max). The table is cut into shards so that no growth
+of a dict pauses long.
 """
 
 from collections import deque
@@ -63,7 +64,7 @@ class PrefixIndex:
         return self._held[endpoint]
 
     def match(self, prefix: Prefix) -> dict[int, int]:
-        """Endpoint -> leading blocks of `prefix` it holds (>= 1); endpoints with none are absent."""
+        """Endpoint -> how many leading blocks of `prefix` it holds; those with none are absent."""
         if not prefix:
             return {}
         shards, shift, size = self._shards, self._shift, len(prefix)

@@ -52,7 +52,7 @@ class FleetView:
         self._pool_prices: list[PoolPrice | None] = [None] * len(fleet.pools)
         self.arrival_usd_per_s: list[float] = [0.0] * count
         self.stale_count = self.mispredicted_count = 0
-        self.view_age_s: Seconds = 0.0
+        self.now: Seconds = at
         self._audited_at: Seconds = float("-inf")
         if old:
             self.take_board(old.board)
@@ -117,22 +117,25 @@ class FleetView:
         return True
 
     def audit_trust(self, at: Seconds) -> None:
-        """Count stale and mispredicting endpoints, at most once per `AUDIT_S`.
-
-        `view_age_s` = age of the oldest reading; 0 if nothing is scraped, as own counts are exact.
-        """
+        """Count stale and mispredicting endpoints, at most once per `AUDIT_S`."""
         if self._audited_at <= at < self._audited_at + AUDIT_S:
             return
         self._audited_at = at
+        self.now = at
         pricing = self.policy.pricing
         self.stale_count = self.mispredicted_count = 0
-        age = 0.0
         for state in self.endpoints:
             if state.has_metrics:
-                age = max(age, at - state.sample_at)
                 self.stale_count += state.quality(at, pricing.view_age_s_max) == "stale"
             self.mispredicted_count += state.is_mispredicted(pricing.mispredict_ratio_max)
-        self.view_age_s = min(age, AGE_UNKNOWN_S)
+
+    def age_s(self, index: int) -> Seconds:
+        """Age of one endpoint's reading at the last audit; 0 if it is not scraped, as our own
+        counts are exact."""
+        state = self.endpoints[index]
+        if not state.has_metrics:
+            return 0.0
+        return max(0.0, min(self.now - state.sample_at, AGE_UNKNOWN_S))
 
 
 def _carry_over(old: EndpointState, new: EndpointState) -> None:

@@ -24,13 +24,18 @@ def authorize(state: State, flight: Flight, at: Seconds, out: list[Command]) -> 
             return Refusal(code="model_not_found", detail=repr(head.model))
         scope = _make_scope(state, flight, key)
     flight.scope = scope
+    note_feasibility(state, scope, at, out)
+    if scope.count == 0:
+        return _why_nowhere(flight, scope)
+    return None
+
+
+def note_feasibility(state: State, scope: Scope, at: Seconds, out: list[Command]) -> None:
+    """Write down who may be used, if health changed since it was last written."""
     generation = state.view.health_generation
     if scope.recorded_generation != generation:
         scope.recorded_generation = generation
         out.append(Record(scope.feasibility(at, state.view)))
-    if scope.count == 0:
-        return _why_nowhere(flight, scope)
-    return None
 
 
 def _make_scope(state: State, flight: Flight, key: tuple[str, ...]) -> Scope:

@@ -24,6 +24,8 @@ IndexVector = NDArray[np.intp]
 Column = tuple[int, float, float, float, float, float, float]
 
 CANDIDATES_KEPT = 4
+# The margin of what counts as equal grows by itself for each such step of the readings' age.
+AGE_STEP_S = 0.05
 UNTRUSTED_SHARE_MAX = 0.5
 AFFINITY_LOAD_RATIO_MAX = 1.5
 RETRY_AFTER_S_MIN = 0.05
@@ -41,6 +43,7 @@ class Choice(NamedTuple):
     candidates: tuple[Candidate, ...]
     candidates_count: int
     price_usd: Usd
+    view_age_s: Seconds
 
 
 class Wait(NamedTuple):
@@ -133,11 +136,15 @@ def _least_priced(state: State, flight: Flight, matrix: Vector, ranked: list[Col
     draw, explore = flight.draw, pricing.explore_ratio
     if draw < explore:
         return _explore(state, flight, matrix, ranked, draw / explore)
-    least = ranked[0][-1]
-    age_steps = 1.0 + state.view.view_age_s / 0.05
-    margin = pricing.near_equal_ratio * age_steps * max(abs(least), 0.02 * flight.value_usd)
+    least, age_s = ranked[0][-1], state.view.age_s(ranked[0][0])
+    margin = pricing.near_equal_ratio * max(abs(least), 0.02 * flight.value_usd)
     near = 1
-    while near < len(ranked) and ranked[near][-1] <= least + margin:
+    while near < len(ranked):
+        column = ranked[near]
+        age_s = max(age_s, state.view.age_s(column[0]))
+        steps = 1.0 + min(age_s, pricing.view_age_s_max) / AGE_STEP_S
+        if column[-1] > least + margin * steps:
+            break
         near += 1
     count = flight.scope.count
     propensity = (1.0 - explore) / near + explore / count
@@ -184,7 +191,8 @@ def _choice(
         )
     others = tuple([column[0] for column in columns[1:]])
     first = columns[0]
-    return Choice(first[0], others, rule, arm, tuple(candidates), count, first[-1])
+    age_s = state.view.age_s(first[0])
+    return Choice(first[0], others, rule, arm, tuple(candidates), count, first[-1], age_s)
 
 
 def _admit(state: State, flight: Flight, at: Seconds, choice: Choice) -> Wait | Refusal | None:

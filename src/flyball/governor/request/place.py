@@ -3,6 +3,7 @@
 from flyball.governor.commands import Command, Forward, Record
 from flyball.governor.flight import Flight
 from flyball.governor.request import health
+from flyball.governor.request.authorize import note_feasibility
 from flyball.governor.request.pick import Choice
 from flyball.governor.request.settle import retried, take_work
 from flyball.governor.state import State
@@ -29,6 +30,7 @@ def place(
     best = choice.candidates[0]
     if flight.attempt:
         retried(state, flight, at, out)
+    note_feasibility(state, flight.scope, at, out)
     flight.attempt += 1
     flight.fallbacks = fallbacks
     flight.ttft_s, flight.tpot_s = best.ttft_s, best.tpot_s
@@ -63,7 +65,7 @@ def place(
                 feasibility=flight.scope.feasibility_id(view.health_generation),
                 board_version=board.version,
                 board_age_s=board.age_s(at) if board.version else 0.0,
-                view_age_s=view.view_age_s,
+                view_age_s=choice.view_age_s,
                 held_s=at - flight.arrived_at,
                 mode=policy.mode,
                 advice=advice,

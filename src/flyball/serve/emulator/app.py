@@ -40,6 +40,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...]
     name: str = "engine"
     time_scale: float = 1.0
+    rtt_s: Seconds = 0.0
     seed: int = 0
     prefix_cache: bool = True
     faults: tuple[Fault, ...] = ()
@@ -92,6 +93,9 @@ class Emulator:
             try:
                 _strike_before(fault)
                 ask = read_ask(surface, await request.read())
+                if self.settings.rtt_s:
+                    # The whole round trip before the work: the same to whoever waits.
+                    await asyncio.sleep(self.settings.rtt_s)
                 return await self._serve(request, ask, fault)
             except AskError as error:
                 return _error(surface, error)
