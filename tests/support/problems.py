@@ -46,7 +46,7 @@ def problem_of(
                 name=f"pool-{p}",
                 site_index=p % 2,
                 gpu_s_max=size[p],
-                kv_tokens_max=size[p] * draw.choice((1500.0, 3000.0, float("inf"))),
+                kv_tokens_max=max(size[p], 0.1) * draw.choice((1500.0, 3000.0, float("inf"))),
                 congestion_usd_per_gpu_s=full,
             )
             for p in range(pools)

@@ -51,22 +51,27 @@ class Arrays:
     budget_usd_per_s: Floats
 
 
-def _column(items: tuple[Any, ...], name: str, kind: type) -> NDArray[Any]:
-    get: Callable[[Any], Any] = attrgetter(name)
-    return np.fromiter(map(get, items), kind, len(items))
+def _floats(items: tuple[Any, ...], name: str) -> Floats:
+    get: Callable[[Any], float] = attrgetter(name)
+    return np.fromiter(map(get, items), np.float64, len(items))
+
+
+def _ints(items: tuple[Any, ...], name: str) -> Ints:
+    get: Callable[[Any], int] = attrgetter(name)
+    return np.fromiter(map(get, items), np.int32, len(items))
 
 
 def read_uses(activities: tuple[Activity, ...]) -> Uses:
     """The activities as columns (about 0.25 us each and field: keep the result while they stay)."""
     return Uses(
-        class_index=_column(activities, "class_index", np.int32),
-        pool_index=_column(activities, "pool_index", np.int32),
-        budget_index=_column(activities, "budget_index", np.int32),
-        value_usd=_column(activities, "value_usd", float),
-        usd=_column(activities, "usd", float),
-        gpu_s=_column(activities, "gpu_s", float),
-        kv_token_s=_column(activities, "kv_token_s", float),
-        joules=_column(activities, "joules", float),
+        class_index=_ints(activities, "class_index"),
+        pool_index=_ints(activities, "pool_index"),
+        budget_index=_ints(activities, "budget_index"),
+        value_usd=_floats(activities, "value_usd"),
+        usd=_floats(activities, "usd"),
+        gpu_s=_floats(activities, "gpu_s"),
+        kv_token_s=_floats(activities, "kv_token_s"),
+        joules=_floats(activities, "joules"),
     )
 
 
@@ -77,7 +82,7 @@ def read(problem: Problem, uses: Uses | None = None) -> Arrays:
     coefficient or demand, a NaN or negative capacity, or tuples whose lengths do not agree.
     """
     uses = read_uses(problem.activities) if uses is None else uses
-    site_of_pool = _column(problem.pools, "site_index", np.int32)
+    site_of_pool = _ints(problem.pools, "site_index")
     sites = len(problem.site_watts_max)
     if len(problem.site_names) != sites or len(problem.site_usd_per_joule) != sites:
         raise ValueError("site_names, site_watts_max and site_usd_per_joule differ in length")
@@ -99,9 +104,9 @@ def read(problem: Problem, uses: Uses | None = None) -> Arrays:
         site_index=site_index,
         worth_usd=uses.value_usd - uses.usd - uses.joules * usd_per_joule[site_index],
         demand_per_s=np.array(problem.demand_per_s, float),
-        gpu_s_max=_column(problem.pools, "gpu_s_max", float),
-        kv_tokens_max=_column(problem.pools, "kv_tokens_max", float),
-        congestion_usd_per_gpu_s=_column(problem.pools, "congestion_usd_per_gpu_s", float),
+        gpu_s_max=_floats(problem.pools, "gpu_s_max"),
+        kv_tokens_max=_floats(problem.pools, "kv_tokens_max"),
+        congestion_usd_per_gpu_s=_floats(problem.pools, "congestion_usd_per_gpu_s"),
         site_watts_max=np.array(problem.site_watts_max, float),
         budget_usd_per_s=np.array(problem.budget_usd_per_s, float),
     )

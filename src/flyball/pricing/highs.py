@@ -93,8 +93,8 @@ class Solver:
         """The best rates and prices; raises ValueError if the problem is malformed.
 
         `status` is "optimal" if the gap target was met, else HiGHS' own words or "time limit" /
-        "stalled" with the best feasible answer (or all zeros). Rates are exactly feasible and prices
-        exactly dual feasible, to rounding.
+        "stalled" with the best feasible answer (or all zeros). Rates are feasible and prices dual
+        feasible to rounding, not to a solver's tolerance.
         """
         began = time.perf_counter()
         arrays = self._read(problem)
@@ -137,14 +137,17 @@ class Solver:
         return arrays
 
     def _rounds(self, arrays: Arrays, segments: int, ends_at: float) -> tuple[_Answer, str]:
+        best, status = _nothing(arrays), "stalled"
+        spare = arrays.worth_usd
+        if best.gap <= self._gap_target:  # no demand, or none worth its money
+            return best, "optimal"
         scale = restricted.scales(arrays)
         start, warm = self._start or _cold_start(arrays, segments), self._start is not None
-        best, status = _nothing(arrays), "stalled"
         for number in range(_ROUNDS_MAX):
             strategy = _DUAL if warm and number == 0 else _PRIMAL
             failure = self._run(arrays, scale, start, strategy, ends_at)
-            if failure and warm and number == 0 and time.perf_counter() < ends_at:
-                start = _cold_start(arrays, segments)
+            if failure and start.rows and time.perf_counter() < ends_at:
+                start.rows = []  # a basis that leads nowhere: begin from none
                 failure = self._run(arrays, scale, start, _PRIMAL, ends_at)
             if failure:
                 self._start = None
@@ -171,7 +174,7 @@ class Solver:
         strategy: int,
         ends_at: float,
     ) -> str:
-        """Solve the restricted program from `start`'s basis and update it; "" or what went wrong."""
+        """Solve the restricted program from the basis in `start`, update it; "" or the failure."""
         program = restricted.build(arrays, scale, start.chosen, start.grid)
         columns, rows = len(program.cost), len(program.row_upper)
         highs = self._highs
@@ -214,7 +217,7 @@ class Solver:
     def _answer(
         self, arrays: Arrays, scale: restricted.Scales, start: _Start
     ) -> tuple[_Answer, Floats]:
-        """The last run as a feasible answer, and each activity's reduced worth (n,) at its duals."""
+        """The last run as a feasible answer, and every activity's reduced worth (n,)."""
         solution = self._highs.getSolution()
         value = np.array(solution.col_value)
         prices = restricted.prices_of(solution.row_dual, arrays, scale)
@@ -225,9 +228,7 @@ class Solver:
         spare = left - prices.demand[arrays.uses.class_index]
         prices = prices._replace(demand=demand_prices(arrays, left))
         load = loads(arrays, usage(arrays, rates))
-        answer = _Answer(
-            rates, prices, load, objective(arrays, rates, load), bound(arrays, prices)
-        )
+        answer = _Answer(rates, prices, load, objective(arrays, rates, load), bound(arrays, prices))
         return answer, spare
 
 
@@ -245,7 +246,7 @@ def _better(best: _Answer, answer: _Answer) -> _Answer:
 
 
 def _cold_start(arrays: Arrays, segments: int) -> _Start:
-    """Each class' and pool's best activities when a GPU-second costs four fifths of its full price."""
+    """Each class' and pool's best activities at four fifths of the full price of congestion."""
     guess = Prices(*(np.zeros(len(limit)) for limit in capacity(arrays)))
     guess = guess._replace(gpu=0.8 * arrays.congestion_usd_per_gpu_s)
     everyone = np.arange(len(arrays.worth_usd))

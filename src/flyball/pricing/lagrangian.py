@@ -8,9 +8,10 @@ USD/J) and beta (budget, USD of shadow price per USD spent), all >= 0, and L_p t
     r_a = worth_a - lambda_c - pi_p g_a - mu_p kv_a - omega_s j_a - beta_b usd_a
 
 Its supremum over x >= 0 and 0 <= L <= G is finite only if every r_a <= 0 (dual feasibility), and is
-then an upper bound on the value of *every* feasible plan (weak duality; Boyd & Vandenberghe, Convex
-Optimization, 5.2). The inner maximum is closed: u* = min(1, sqrt(pi/k)), and the pool contributes
-G (pi u* - k u*^3 / 3). So the bound is exact for the true convex problem, whatever found the prices.
+then an upper bound on the value of *every* feasible plan (weak duality; Boyd & Vandenberghe,
+Convex Optimization, 5.2). The inner maximum is closed: u* = min(1, sqrt(pi/k)), and the pool
+contributes G (pi u* - k u*^3 / 3). So the bound holds for the true convex problem, whatever found
+the prices.
 """
 
 from typing import NamedTuple
@@ -42,7 +43,7 @@ class Usage(NamedTuple):
 
 def _sum_at(index: Ints, amount: Floats, size: int) -> Floats:
     """Sums of `amount` per index; index -1 (no such resource) is dropped."""
-    return np.bincount(index + 1, amount, size + 1)[1:]
+    return np.bincount(index + 1, amount, size + 1)[1:].astype(np.float64, copy=False)
 
 
 def usage(arrays: Arrays, rates: Floats) -> Usage:
@@ -103,7 +104,7 @@ def demand_prices(arrays: Arrays, surplus_usd: Floats) -> Floats:
 
 
 def bound(arrays: Arrays, prices: Prices) -> float:
-    """The bound in USD/s that dual-feasible prices prove; infinite if an unlimited one is priced."""
+    """The bound (USD/s) that dual-feasible prices prove; infinite if one is on the unlimited."""
     full = arrays.congestion_usd_per_gpu_s
     ratio = np.divide(prices.gpu, full, out=np.ones_like(full), where=full > 0)
     load = np.sqrt(np.minimum(ratio, 1.0))

@@ -21,6 +21,8 @@ FINEST = 0.002
 times half of it, 0.2 % of the full price k."""
 WIDEST = 0.3
 """Reach of the outermost breakpoint on either side of the last known load."""
+FEWEST = 8
+"""With fewer pieces the breakpoints are too coarse for re-centring to converge (measured)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Scales:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A linear program in compressed columns: minimise cost.x, 0 <= x <= upper, A x <= row_upper."""
+    """Minimise cost.x subject to 0 <= x <= upper, A x <= row_upper; A in compressed columns."""
 
     cost: Floats
     upper: Floats
@@ -65,8 +67,12 @@ def scales(arrays: Arrays) -> Scales:
 
 
 def pieces(segments: int) -> int:
-    """Pieces per pool: `segments` rounded to even (at least 2) plus the two ends."""
-    return 2 * max(1, segments // 2) + 2
+    """Pieces per pool: `segments` (made even, at least `FEWEST`) plus the two ends."""
+    return 2 * _reach(segments) + 2
+
+
+def _reach(segments: int) -> int:
+    return max(FEWEST, segments) // 2
 
 
 def even_grid(pools: int, segments: int) -> Floats:
@@ -80,8 +86,7 @@ def grid_around(load: Floats, segments: int) -> Floats:
     Near the load the chords follow the true cost closely, further off coarsely: rounds of
     re-centring converge on the optimum of the convex problem with a handful of pieces.
     """
-    reach = max(1, segments // 2)
-    steps = np.geomspace(FINEST, WIDEST, reach) if reach > 1 else np.array([FINEST])
+    steps = np.geomspace(FINEST, WIDEST, _reach(segments))
     offsets = np.concatenate([-steps[::-1], [0.0], steps])
     inner = np.clip(np.clip(load, 0.0, 1.0)[:, None] + offsets, 0.0, 1.0)
     ends = np.zeros((len(load), 1))

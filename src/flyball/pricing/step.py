@@ -1,11 +1,12 @@
 """How far may a price move on what was seen since the last solve, without starting to oscillate?
 
-Between solves a price follows its residual r = used - available, delayed by d price ticks, against a
-demand of slope beta = -dr/dprice: price' = max(0, price + gamma r). With z the shift by one tick the
-loop's characteristic equation is z^(d+1) - z^d + gamma beta = 0. Its roots lie inside the unit
-circle exactly for gamma beta < 2 sin(pi / (2 (2 d + 1))) (the root on the circle, z = e^(i w) with
+Between solves a price follows its residual r = used - available, delayed by d price ticks, against
+a demand of slope beta = -dr/dprice: price' = max(0, price + gamma r). With z the shift by one tick
+the loop's characteristic equation is z^(d+1) - z^d + gamma beta = 0. Its roots lie inside the unit
+circle exactly for gamma beta < 2 sin(pi / (2 (2 d + 1))) (the root on the circle is z = e^(i w),
 w = pi/(2d+1); Levin & May 1976, "A note on difference-delay equations"), and the fastest step
-without overshoot is the double root z = d/(d+1): gamma beta = d^d / (d+1)^(d+1).
+without overshoot is the double root z = d/(d+1): gamma beta = d^d / (d+1)^(d+1). By that pole alone
+an error shrinks to 1 % in ln 0.01 / ln(d/(d+1)) ticks; as it is double, in up to half as many more.
 """
 
 import math
@@ -30,7 +31,7 @@ def correct(price: float, residual: float, slope: float, delay_ticks: int) -> fl
     """The next price (USD per unit), at least 0.
 
     `residual` = used - available in units per second, `slope` = units per second by which use falls
-    per USD of price. The gain is the critically damped one, capped at `GAIN_SHARE_MAX` of the limit.
+    per USD of price. The gain is the critically damped one, at most `GAIN_SHARE_MAX` of the limit.
     A slope that is not positive and finite says nothing about the step: the price then stays.
     Raises ValueError for a negative delay, or a price or residual that is not finite.
     """
