@@ -44,6 +44,8 @@ def command(
         case = case_of(log, record_id) if record_id else None
     except LedgerError as error:
         _fail(str(error), 2)
+    except OSError as error:
+        _fail(f"The log in {folder} cannot be read: {error.strerror} ({error.filename}).", 2)
     except (ProofError, TileError) as error:
         _fail(
             f"The log in {folder} is not what its checkpoint claims: {error}. "

@@ -65,7 +65,10 @@ class LedgerStore:
             self._writer = LogWriter(folder, origin=origin, signer=signer)
         except OSError as error:
             os.close(self._lock)
-            raise LedgerError(f"The log in {folder} cannot be opened: {_say(error)}.") from None
+            raise LedgerError(
+                f"The log in {folder} cannot be opened: {_say(error)}. "
+                "Free space there or correct its access rights, then start again."
+            ) from None
         except LedgerError:
             os.close(self._lock)
             raise

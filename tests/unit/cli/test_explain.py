@@ -1,6 +1,7 @@
 """Does `flyball explain` print the decision, and name what is missing without a traceback?"""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,17 @@ def test_exactly_one_thing_is_asked_for(arguments: list[str], folder: Path) -> N
     result = run(*arguments, "--log", str(folder))
     assert result.exit_code == 2
     assert "Give one of" in result.stderr
+
+
+def test_a_log_that_cannot_be_read_is_exit_2(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "log"
+    shutil.copytree(folder, copy)
+    segment = next((copy / "wal").iterdir())
+    segment.unlink()
+    segment.mkdir()
+    result = run("--last", "--log", str(copy))
+    assert result.exit_code == 2
+    assert "cannot be read: Is a directory" in result.stderr
 
 
 def test_a_changed_log_is_said_to_be_changed(tmp_path: Path) -> None:

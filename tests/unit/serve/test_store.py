@@ -222,6 +222,16 @@ def test_a_full_disk_is_told_and_overcome_without_loss(small_disk: Path) -> None
     assert_sound(small_disk / "log", number)
 
 
+def test_opening_on_a_full_disk_names_the_cause_and_the_next_step(small_disk: Path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        (small_disk / "ballast").write_bytes(b"x" * 2_000_000)
+    with pytest.raises(LedgerError, match=r"ENOSPC\)\. Free space there") as told:
+        LedgerStore(small_disk / "log")
+    assert str(small_disk) in str(told.value)
+    (small_disk / "ballast").unlink()
+    assert LedgerStore(small_disk / "log").close() == 0
+
+
 def test_close_on_a_full_disk_says_what_is_lost(small_disk: Path) -> None:
     store = LedgerStore(small_disk / "log", linger_s=NEVER_S)
     time.sleep(0.05)
