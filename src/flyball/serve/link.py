@@ -9,7 +9,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from struct import Struct as Layout
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -40,11 +40,14 @@ class Failed(Struct, frozen=True, tag=True):
 
 
 class Records(Struct, frozen=True, tag=True):
-    """worker -> control: encoded ledger entries in order; ids of intents opened and closed here."""
+    """worker -> control: encoded ledger entries in order, and what they did to open requests.
+
+    `changes` = (request id, attempt, endpoint) of each intent, and (request id, 0, "") of each
+    outcome, in order: what is open when a worker dies is then known.
+    """
 
     encoded: list[bytes]
-    opened: list[str]
-    closed: list[str]
+    changes: list[tuple[str, int, str]]
 
 
 class Ask(Struct, frozen=True, tag=True):
@@ -73,12 +76,13 @@ class Configure(Struct, frozen=True, tag=True):
     generation: int
 
 
+Shared = events.Sampled | events.BoardReceived | events.LedgerChanged | events.EndpointDraining
+
+
 class Feed(Struct, frozen=True, tag=True):
     """control -> worker: events for its governor, in order."""
 
-    events: list[
-        events.Sampled | events.BoardReceived | events.LedgerChanged | events.EndpointDraining
-    ]
+    events: list[Shared]
 
 
 class Drain(Struct, frozen=True, tag=True):
@@ -159,9 +163,8 @@ class Link(asyncio.Protocol, Generic[Incoming]):
         await loop.create_connection(lambda: self, sock=sock)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(
             high=self._blocked_bytes_max, low=self._blocked_bytes_max // 4
         )
 

@@ -14,7 +14,10 @@ from time import monotonic, sleep
 
 from flyball.governor.commands import Notice
 from flyball.ledger.record import RecordError, encode
-from flyball.model.decision import Record
+from flyball.ledger.verify import unsettled
+from flyball.model.decision import Outcome, Record
+from flyball.serve.log_reader import open_log
+from flyball.serve.log_writer import LedgerError
 from flyball.serve.store import LedgerStore, Pushback
 from flyball.units import Seconds
 
@@ -22,6 +25,7 @@ RETRY_S: Seconds = 0.02
 CLOSE_S_MAX: Seconds = 2.0
 KEPT_MAX = 262_144
 SLICE = 256
+RECORDS_BACK_MAX = 200_000
 
 
 class Recorder:
@@ -41,6 +45,7 @@ class Recorder:
         kept_max: int = KEPT_MAX,
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._folder = folder
         self._on_change = on_change
         self._on_notice = on_notice
         self._kept: deque[bytes] = deque()
@@ -91,6 +96,22 @@ class Recorder:
                 self._refuse(fault)
                 return
         self._keep(entries)
+
+    def settle_lost(self, at: Seconds) -> int:
+        """Close the requests that were open when this log's last writer was killed; how many.
+
+        Looks at the last `RECORDS_BACK_MAX` records: what was in flight then stands among them.
+        """
+        try:
+            log = open_log(self._folder)
+            records = log.records(max(0, log.size - RECORDS_BACK_MAX))
+            open_intents = unsettled(found.record for found in records)
+        except (LedgerError, RecordError):  # a log without a checkpoint yet, or of a later version
+            return 0
+        reason = "the gateway was killed before the outcome was known"
+        for intent in open_intents:
+            self.record(lost_outcome(intent.id, at, intent.attempt, intent.endpoint, reason))
+        return len(open_intents)
 
     def close(self) -> int:
         """Write what waits; how many records could not be written."""
@@ -150,3 +171,24 @@ class Recorder:
         if bool(detail) != bool(self._detail):
             self._detail = detail
             self._on_change(not detail, detail)
+
+
+def lost_outcome(request_id: str, at: Seconds, attempt: int, endpoint: str, reason: str) -> Outcome:
+    """The outcome of a request whose end nobody saw, as the process that held it is gone."""
+    return Outcome(
+        id=request_id,
+        at=at,
+        outcome="failed",
+        endpoint=endpoint,
+        attempts=attempt,
+        status=0,
+        code="own_fault",
+        reason=reason,
+        input_tokens=0,
+        cached_tokens=0,
+        output_tokens=0,
+        ttft_s=0.0,
+        e2e_s=0.0,
+        in_time=False,
+        cost_usd=0.0,
+    )

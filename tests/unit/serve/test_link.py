@@ -26,7 +26,7 @@ from flyball.serve.link import (
 
 FRAMES = [
     Hello(0, 12, 8080),
-    Records([b"{}", b"\x00\xff"], ["req_1"], ["req_0"]),
+    Records([b"{}", b"\x00\xff"], [("req_1", 1, "e"), ("req_0", 0, "")]),
     Report(()),
     Notice("warning", "x", "y"),
     Ask(3, "/metrics"),
