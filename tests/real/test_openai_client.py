@@ -15,7 +15,7 @@ ASK = [{"role": "user", "content": "Tell me of governors."}]
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     profiles = {"h100": "h100/llama-3.1-8b", "l40s": "l40s/llama-3.1-8b"}
-    with live_fleet(tmp_path_factory.mktemp("live"), profiles) as found:
+    with live_fleet(tmp_path_factory.mktemp("live"), profiles, time_scale=1.0) as found:
         yield found
 
 

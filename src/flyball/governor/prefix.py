@@ -9,7 +9,7 @@ endpoint holds more than `blocks_max`, the oldest generation loses its last entr
 Invariant (tested): whatever endpoint holds block i of a chain holds blocks 0..i-1 too. For a use
 touches a whole chain at once, ancestors first, so an ancestor is never in an older generation than
 its descendant, nor behind it in the same one; and the end of the oldest is what goes. Hence the
-holders of a chain's blocks are nested sets, and a lookup gallops to where they change instead of
+holders of a chain's blocks are nested sets, and a lookup bisects to where they change instead of
 reading every block.
 
 Precision: with room for N blocks, what is evicted lies among the `max(N/8, longest chain)` least
@@ -73,20 +73,11 @@ class PrefixIndex:
         if mask is None:
             return {}
         block = prefix[-1]
-        if shards[block >> shift].get(block) == mask:  # a whole hit: all between are alike
-            return dict.fromkeys(self._decoded.get(mask) or self._decode(mask), size)
+        tail = shards[block >> shift].get(block, 0)
         found: dict[int, int] = {}
         last = 0  # a block whose holders are `mask`
-        while True:
-            end, step, after = size, 1, 0  # the first block seen with other holders: `after`
-            while (probe := last + step) < end:  # gallop, then halve
-                block = prefix[probe]
-                holders = shards[block >> shift].get(block, 0)
-                if holders == mask:
-                    last = probe
-                    step <<= 1
-                else:
-                    end, after = probe, holders
+        while mask != tail:
+            end, after = size - 1, tail  # a later block with other holders: `after`
             while end - last > 1:
                 probe = (last + end) >> 1
                 block = prefix[probe]
@@ -99,6 +90,8 @@ class PrefixIndex:
             if not after:
                 return found
             last, mask = end, after
+        found.update(dict.fromkeys(self._decoded.get(mask) or self._decode(mask), size))
+        return found
 
     def insert(self, endpoint: int, prefix: Prefix) -> None:
         """`endpoint` was sent this prompt: it holds all its blocks now, as the latest used.

@@ -213,24 +213,26 @@ class Downstream(asyncio.Protocol):
 
     def _read_body(self, data: bytes) -> None:
         owner = self._owner
-        request = cast(Request, self.request)
-        body = cast(bytearray, self._body)
+        body, request = self._body, self.request
+        assert body is not None and request is not None
         before = len(body)
-        if self._scan is not None:
-            try:
-                end = self._scan.feed(data, body)
-            except ValueError as bad:
-                self._refuse("bad_http", str(bad))
-                return
-            if len(body) > owner.limits.body_bytes_max:
-                self._refuse("body_too_large", str(owner.limits.body_bytes_max))
-                return
-        else:
+        bad = ""
+        end = -1
+        if self._scan is None:
             end = self._unread if len(data) >= self._unread else -1
             body += data if end < 0 else data[:end]
             self._unread -= len(body) - before
+        else:
+            try:
+                end = self._scan.feed(data, body)
+            except ValueError as error:
+                bad = str(error)
         owner.buffered_bytes += len(body) - before
-        if end >= 0:
+        if bad:
+            self._refuse("bad_http", bad)
+        elif len(body) > owner.limits.body_bytes_max:
+            self._refuse("body_too_large", str(owner.limits.body_bytes_max))
+        elif end >= 0:
             self._rest = data[end:]
             request.body = bytes(body)
             self._body = self._scan = None

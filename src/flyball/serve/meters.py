@@ -2,14 +2,12 @@
 
 A cell is one labelled series; whoever updates often keeps the cell and pays an addition. Labels
 that clients can choose are bounded: `LABEL_VALUES_MAX` values, and `other` for all further ones.
+The text (Prometheus exposition format 0.0.4) is written here, each line's constant part kept ready:
+a general writer takes 10 ms for a fleet of 64 endpoints, which would be a pause of every request.
 """
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.registry import Collector
 
 from flyball.serve.names import Metric
 
@@ -17,27 +15,39 @@ LABEL_VALUES_MAX = 1000
 LABEL_CHARS_MAX = 128
 OTHER = "other"
 CLIENT_LABELS = ("class", "model")
+BACKSLASH, QUOTE = "\\", '"'
 Labels = tuple[str, ...]
-Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 
 
 class Cell:
     """One number: a counter's total or a gauge's value."""
 
-    __slots__ = ("value",)
+    __slots__ = ("_line", "value")
 
-    def __init__(self) -> None:
+    def __init__(self, metric: Metric, labels: Labels) -> None:
+        self._line = f"{metric.name}{_braced(metric.labels, labels)} "
         self.value = 0.0
+
+    def lines(self) -> Iterator[str]:
+        """Its line of the page."""
+        yield f"{self._line}{_number(self.value)}\n"
 
 
 class Buckets:
     """One histogram: how many values fell at or below each bound, and their sum."""
 
-    __slots__ = ("_bounds", "counts", "total")
+    __slots__ = ("_bounds", "_count", "_lines", "_sum", "counts", "total")
 
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self._bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
+    def __init__(self, metric: Metric, labels: Labels) -> None:
+        self._bounds = metric.buckets
+        bounds = [*(str(bound) for bound in metric.buckets), "+Inf"]
+        self._lines = [
+            f"{metric.name}_bucket{_braced((*metric.labels, 'le'), (*labels, bound))} "
+            for bound in bounds
+        ]
+        braced = _braced(metric.labels, labels)
+        self._count, self._sum = f"{metric.name}_count{braced} ", f"{metric.name}_sum{braced} "
+        self.counts = [0] * len(bounds)
         self.total = 0.0
 
     def observe(self, value: float) -> None:
@@ -45,12 +55,14 @@ class Buckets:
         self.counts[bisect_left(self._bounds, value)] += 1
         self.total += value
 
-    def cumulative(self) -> Iterator[tuple[str, float]]:
-        """(upper bound, how many at or below it), ending with +Inf."""
+    def lines(self) -> Iterator[str]:
+        """Its lines of the page: cumulative counts, then count and sum."""
         running = 0
-        for bound, number in zip([*self._bounds, float("inf")], self.counts, strict=True):
+        for line, number in zip(self._lines, self.counts, strict=True):
             running += number
-            yield ("+Inf" if bound == float("inf") else str(bound)), running
+            yield f"{line}{running}\n"
+        yield f"{self._count}{running}\n"
+        yield f"{self._sum}{_number(self.total)}\n"
 
 
 class LabelCap:
@@ -77,27 +89,33 @@ class LabelCap:
         return short
 
 
-class Meters(Collector):
+class Meters:
     """All series. Not for several threads: it belongs to the loop that feeds and renders it."""
 
     def __init__(self, metrics: Iterable[Metric]) -> None:
-        self._metrics = {metric.name: metric for metric in metrics}
-        self._cells: dict[str, dict[Labels, Cell]] = {name: {} for name in self._metrics}
-        self._buckets: dict[str, dict[Labels, Buckets]] = {name: {} for name in self._metrics}
+        self._heads = {
+            metric.name: f"# HELP {metric.name} {_escaped(metric.about)}\n"
+            f"# TYPE {metric.name} {metric.kind}\n"
+            for metric in metrics
+        }
+        self._cells: dict[str, dict[Labels, Cell]] = {name: {} for name in self._heads}
+        self._buckets: dict[str, dict[Labels, Buckets]] = {name: {} for name in self._heads}
         self._caps = {label: LabelCap() for label in CLIENT_LABELS}
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
 
     def cell(self, metric: Metric, *labels: str) -> Cell:
         """The series of these label values, in the order of `metric.labels`."""
-        return self._cells[metric.name].setdefault(self._capped(metric, labels), Cell())
+        known = self._cells[metric.name]
+        capped = self._capped(metric, labels)
+        if capped not in known:
+            known[capped] = Cell(metric, capped)
+        return known[capped]
 
     def buckets(self, metric: Metric, *labels: str) -> Buckets:
         """The histogram of these label values."""
         known = self._buckets[metric.name]
         capped = self._capped(metric, labels)
         if capped not in known:
-            known[capped] = Buckets(metric.buckets)
+            known[capped] = Buckets(metric, capped)
         return known[capped]
 
     def name(self, label: str, values: Iterable[str]) -> None:
@@ -109,25 +127,15 @@ class Meters(Collector):
         self._cells[metric.name].clear()
 
     def render(self) -> bytes:
-        """Prometheus text format 0.0.4."""
-        return generate_latest(self._registry)
-
-    def describe(self) -> Iterable[Family]:
-        """Names for the registry's check of doubles."""
-        return [_family(metric) for metric in self._metrics.values()]
-
-    def collect(self) -> Iterator[Family]:
-        """One family per metric that has any series."""
-        for name, metric in self._metrics.items():
-            family = _family(metric)
-            if isinstance(family, HistogramMetricFamily):
-                for labels, found in self._buckets[name].items():
-                    family.add_metric(labels, list(found.cumulative()), found.total)
-            else:
-                for labels, cell in self._cells[name].items():
-                    family.add_metric(labels, cell.value)
-            if family.samples:
-                yield family
+        """The page, in Prometheus text format 0.0.4; metrics without a series are left out."""
+        page: list[str] = []
+        for name, head in self._heads.items():
+            series = [*self._cells[name].values(), *self._buckets[name].values()]
+            if series:
+                page.append(head)
+                for one in series:
+                    page += one.lines()
+        return "".join(page).encode()
 
     def _capped(self, metric: Metric, labels: Labels) -> Labels:
         if len(labels) != len(metric.labels):
@@ -138,10 +146,22 @@ class Meters(Collector):
         )
 
 
-def _family(metric: Metric) -> Family:
-    kinds: dict[str, type[Family]] = {
-        "counter": CounterMetricFamily,
-        "gauge": GaugeMetricFamily,
-        "histogram": HistogramMetricFamily,
-    }
-    return kinds[metric.kind](metric.name, metric.about, labels=metric.labels)
+def _braced(names: Labels, values: Labels) -> str:
+    """`{a="x",b="y"}`, "" without labels."""
+    pairs = [
+        f'{name}="{_escaped(value).replace(QUOTE, BACKSLASH + QUOTE)}"'
+        for name, value in zip(names, values, strict=True)
+    ]
+    return f"{{{','.join(pairs)}}}" if pairs else ""
+
+
+def _escaped(text: str) -> str:
+    return text.replace(BACKSLASH, BACKSLASH * 2).replace("\n", BACKSLASH + "n")
+
+
+def _number(value: float) -> str:
+    if value != value:
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "+Inf" if value > 0 else "-Inf"
+    return repr(float(value))

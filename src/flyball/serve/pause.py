@@ -26,7 +26,7 @@ BOUNDS_S: tuple[Seconds, ...] = (
 
 
 class Pauses:
-    """Counts of pauses by length; `counts[i]` are those of at most `BOUNDS_S[i]`, the last the rest."""
+    """Counts of pauses by length: `counts[i]` of at most `BOUNDS_S[i]`, the last of any more."""
 
     __slots__ = ("counts", "longest_s", "total")
 
@@ -53,7 +53,7 @@ class Pauses:
 
 
 class PauseMeter:
-    """Looks at the loop every `tick_s`: how late is it, and how much of that was this thread's work?
+    """Looks at the loop every `tick_s`: how late is it, and how much of that was its own work?
 
     `lags` also hold what the machine did instead (other processes); `own` only this thread's CPU
     time; `collections` only the collector's. Start it once the program is set up.

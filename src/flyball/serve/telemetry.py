@@ -55,6 +55,8 @@ class Telemetry:
             self._takers[Intent] = self._tracing.intent
             self._takers[Outcome] = self._tracing.outcome
         self.adopt(config)
+        self.ledger(True)
+        self._put(names.BOARD_VERSION, NO_BOARD.version)
 
     @property
     def is_tracing(self) -> bool:
@@ -67,8 +69,10 @@ class Telemetry:
         self._meters.name("class", (klass.name for klass in config.policy.classes))
         self._meters.name("model", (m for pool in config.fleet.pools for m in pool.models))
         self._rows.clear()
-        self._good_at.clear()
         self._power.clear()
+        # An endpoint that is never read grows old from now on, so that an alert can see it.
+        at = self._now()
+        self._good_at = {each.name: at for each in config.fleet.endpoints if each.metrics_url}
         for metric in names.METRICS.values():
             if metric.kind == "gauge" and {"endpoint", "pool", "source"} & set(metric.labels):
                 self._meters.clear(metric)
@@ -134,7 +138,7 @@ class Telemetry:
             self._put(names.CIRCUIT, _CIRCUIT_VALUES[state], found.name)
 
     def notice(self, notice: Notice) -> None:
-        """A line for the operator."""
+        """A line for the operator was printed or held back."""
         self._meters.cell(names.NOTICES, notice.level, notice.code).value += 1
 
     def ledger(self, available: bool) -> None:

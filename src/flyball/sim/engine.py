@@ -29,11 +29,6 @@ from flyball.units import Seconds, Tokens
 class _Run:
     """One admitted or waiting job: what it has computed, made, and holds."""
 
-    __slots__ = (
-        "blocks", "computed", "finish_step", "generated", "hashes", "held", "job", "joined_step",
-        "published", "reported", "seq", "started", "total",
-    )  # fmt: skip
-
     def __init__(self, job: Job, seq: int, hashes: tuple[int, ...]) -> None:
         self.job = job
         self.seq = seq

@@ -1,7 +1,7 @@
 """Which requests would come, if no trace is at hand? (Generated from published statistics.)
 
 Arrivals are Poisson with a rate that wanders: in the Azure conversation hour the counts per minute
-have an index of dispersion of 26 and the intervals a CV of 1.09. A log-normal rate with a CV of 0.36
+have an index of dispersion of 26 and the intervals a CV of 1.09. A log-normal rate with CV 0.36
 and a memory of ten minutes gives 26 and 1.08 (mean of 40 hours); independent intervals of CV 1.09
 would give 1.2, and bursts of minutes, which an autoscaler meets, would be missing.
 """

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from flyball.serve import names
@@ -30,12 +31,53 @@ def test_the_page_is_read_back_by_the_parser() -> None:
 
 @given(st.lists(st.floats(0, 20, allow_nan=False)))
 def test_a_histogram_counts_each_value_once(values: list[float]) -> None:
-    found = Buckets((0.1, 1.0, 10.0))
+    found = Buckets(names.PERIOD_TIME, ())
     for value in values:
         found.observe(value)
-    for bound, number in found.cumulative():
-        assert number == sum(value <= float(bound) for value in values)
-    assert found.total == pytest.approx(sum(values))
+    page = dict(line.rsplit(" ", 1) for line in found.lines())
+    for bound in names.PERIOD_TIME.buckets:
+        number = float(page[f'flyball_period_duration_seconds_bucket{{le="{bound}"}}'])
+        assert number == sum(value <= bound for value in values)
+    assert float(page["flyball_period_duration_seconds_count"]) == len(values)
+    assert float(page["flyball_period_duration_seconds_sum"]) == pytest.approx(sum(values))
+
+
+TEXTS = st.text(st.characters(blacklist_categories=["Cs"]), max_size=20)
+NUMBERS = st.floats(min_value=0, allow_nan=True, allow_infinity=True)
+
+
+def samples(page: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], str]:
+    """Every sample of a page; values as text, so that NaN equals NaN."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): str(sample.value)
+        for family in text_string_to_metric_families(page.decode())
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
+
+
+@given(TEXTS, TEXTS, NUMBERS, st.lists(st.floats(0, 100, allow_nan=False), max_size=5))
+def test_the_page_reads_as_one_by_prometheus_client(
+    level: str, code: str, number: float, values: list[float]
+) -> None:
+    meters = Meters([names.NOTICES, names.SOLVER_GAP, names.HELD])
+    registry = CollectorRegistry()
+    counter, gauge, times = (
+        kind(metric.name, metric.about, metric.labels, registry=registry, **more)
+        for kind, metric, more in (
+            (Counter, names.NOTICES, {}),
+            (Gauge, names.SOLVER_GAP, {}),
+            (Histogram, names.HELD, {"buckets": names.HELD.buckets}),
+        )
+    )
+    meters.cell(names.NOTICES, level, code).value += 3
+    counter.labels(level, code).inc(3)
+    meters.cell(names.SOLVER_GAP).value = number
+    gauge.set(number)
+    for value in values:
+        meters.buckets(names.HELD, "talk").observe(value)
+        times.labels("talk").observe(value)
+    assert samples(meters.render()) == samples(generate_latest(registry))
 
 
 def test_labels_that_clients_choose_are_bounded() -> None:

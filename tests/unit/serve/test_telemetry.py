@@ -141,6 +141,13 @@ def test_samples_age_and_draw_power(telemetry: Telemetry, clock: Clock) -> None:
     assert value(telemetry, "flyball_power_watts", pool="small") == pytest.approx(idle)
 
 
+def test_an_endpoint_that_is_never_read_grows_old(telemetry: Telemetry, clock: Clock) -> None:
+    clock.at = 130.0
+    assert value(telemetry, "flyball_signal_age_seconds", source="small-0") == pytest.approx(30.0)
+    assert value(telemetry, "flyball_signal_age_seconds", source="big-0") is None
+    assert value(telemetry, "flyball_ledger_available") == 1
+
+
 def test_work_in_flight_circuits_and_the_rest(telemetry: Telemetry) -> None:
     load = PeerLoad(endpoint=1, running=2, pending=1, pending_prefill_tokens=0.0, kv_tokens=0.0)
     telemetry.in_flight([load])

@@ -77,7 +77,7 @@ class Emulator:
             "/v1/messages": "message",
         }
         for path, surface in post.items():
-            app.router.add_post(path, self._handler(surface))
+            app.router.add_post(path, self._route(surface))
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics)
@@ -87,7 +87,7 @@ class Emulator:
 
     # --- the APIs ---
 
-    def _handler(self, surface: Surface) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _route(self, surface: Surface) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             fault = self.faults.draw()
             try:

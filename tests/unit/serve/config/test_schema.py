@@ -12,7 +12,7 @@ PUBLISHED = Path(__file__).parents[4] / "schema" / "flyball.v1.json"
 
 
 def test_the_published_schema_is_the_one_in_force() -> None:
-    assert PUBLISHED.read_text() == schema_text(), "run: make reference"
+    assert PUBLISHED.read_text() == schema_text(), "run: make docs"
 
 
 def test_it_is_a_schema() -> None:
