@@ -36,6 +36,7 @@ from flyball.serve.link import (
     FromWorker,
     Hello,
     Link,
+    Pulse,
     Records,
     Shared,
 )
@@ -282,6 +283,9 @@ class Control:
                 self._center.notice(frame)
             case Ask():
                 self._answer(slot, frame)
+            case Pulse():
+                self._center.telemetry.pause(frame.pauses_s, slot.number)
+                self._center.telemetry.worker_lag(slot.number, frame.view_lag_s)
             case Hello():
                 slot.is_ready.set()
             case Failed():

@@ -66,6 +66,14 @@ class Answer(Struct, frozen=True, tag=True):
     body: bytes
 
 
+class Pulse(Struct, frozen=True, tag=True):
+    """worker -> control, each period: its loop's pauses since the last, and the longest time that
+    passed without a look at what its peers have in flight."""
+
+    pauses_s: list[Seconds]
+    view_lag_s: Seconds
+
+
 class Configure(Struct, frozen=True, tag=True):
     """control -> worker, first of all and after each reload: the configuration, encoded.
 
@@ -91,7 +99,7 @@ class Drain(Struct, frozen=True, tag=True):
     drain_s_max: Seconds
 
 
-FromWorker = Hello | Failed | Records | Report | Notice | Ask
+FromWorker = Hello | Failed | Records | Report | Notice | Ask | Pulse
 FromControl = Configure | Feed | Drain | Answer
 
 Incoming = TypeVar("Incoming")

@@ -28,6 +28,10 @@ from flyball.serve.log_writer import LedgerError
 from flyball.serve.routes import page
 from flyball.serve.station import Page, Station, open_station, run_loop
 from flyball.serve.telemetry import Telemetry
+from flyball.serve.workers import every
+from flyball.units import Seconds
+
+PULSE_S: Seconds = 1.0
 
 
 class Overrides(Struct, frozen=True, kw_only=True):
@@ -147,7 +151,9 @@ class Whole:
             loop.add_signal_handler(signal.SIGHUP, center.reloader.request)
             center.start()
             say(announcement(config, self._port))
+            pulse = asyncio.create_task(every(PULSE_S, self._pulse))
             await self._stopping.wait()
+            pulse.cancel()
             await self._station.drain(center.config.limits.drain_s_max)
         finally:
             lost = await center.stop()
@@ -160,6 +166,10 @@ class Whole:
     def _on_config(self, config: Config) -> None:
         if self._station is not None:
             self._station.replace(config)
+
+    def _pulse(self) -> None:
+        assert self._station is not None
+        self._center.telemetry.pause(self._station.new_pauses())
 
     def _loads(self) -> list[PeerLoad]:
         return self._station.in_flight() if self._station is not None else []

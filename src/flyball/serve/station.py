@@ -23,6 +23,7 @@ from flyball.serve.gateway import Entrances, Gateway, Routes, Sinks
 from flyball.serve.gateway import Page as GatewayPage
 from flyball.serve.heads import Request
 from flyball.serve.pages import FLEET, JSON, METRICS, PRICES, Condition, readiness
+from flyball.serve.pause import BOUNDS_S, PauseMeter
 from flyball.serve.wire import Access
 from flyball.units import Seconds
 
@@ -60,6 +61,9 @@ class Station:
             entrances=entrances(config),
             clock=clock,
         )
+        loop = asyncio.get_running_loop()
+        self._meter = PauseMeter(loop, lambda: not self.gateway.in_flight_count)
+        self._pauses_told = [0] * len(self._meter.own.counts)
         self.feed: Callable[[Event], None] = self.gateway.feed
         self.cut_drain: Callable[[Seconds], None] = self.gateway.cut_drain
 
@@ -78,9 +82,24 @@ class Station:
         self.endpoints_count = len(config.fleet.endpoints)
         self.gateway.replace_fleet(config.fleet, config.policy, config.digest, entrances(config))
 
+    def new_pauses(self) -> list[Seconds]:
+        """The loop's own pauses since the last call, each as the bound of its bucket."""
+        own = self._meter.own
+        bounds = (*BOUNDS_S, own.longest_s)
+        before, self._pauses_told = self._pauses_told, list(own.counts)
+        changes = zip(bounds, own.counts, before, strict=True)
+        return [bound for bound, now, then in changes for _ in range(now - then)]
+
+    async def open(self, host: str, port: int, tls: ssl.SSLContext | None, shared: bool) -> None:
+        """Accept clients. OSError if the address cannot be had."""
+        await self.gateway.listen(host, port, tls=tls, reuse_port=shared)
+        self._meter.start()
+
     async def drain(self, drain_s_max: Seconds) -> int:
         """End: nothing new, what runs may finish; how many requests were cut off."""
-        return await self.gateway.drain(drain_s_max)
+        cut_off = await self.gateway.drain(drain_s_max)
+        self._meter.stop()
+        return cut_off
 
     # The gateway's own pages.
 
@@ -131,7 +150,7 @@ async def open_station(
     Raises OSError if the address cannot be had.
     """
     station = Station(config, clock or Clock(worker), sinks, condition, page)
-    await station.gateway.listen(host, port, tls=listen_tls(config), reuse_port=is_shared)
+    await station.open(host, port, listen_tls(config), is_shared)
     return station
 
 

@@ -35,6 +35,7 @@ from flyball.serve.link import (
     FromControl,
     Hello,
     Link,
+    Pulse,
     Records,
     Shared,
 )
@@ -129,6 +130,8 @@ class Worker:
         self._asked: dict[int, asyncio.Future[Answer]] = {}
         self._asked_count = 0
         self._exit_code = 0
+        self._viewed_at: Seconds = 0.0
+        self._view_lag_s: Seconds = 0.0
         self.link: Link[FromControl] = Link(
             FromControl,
             on_frame=self._on_frame,
@@ -203,6 +206,8 @@ class Worker:
     def _tick(self) -> None:
         assert self._station is not None
         self._station.feed(Tick(self._station.now()))
+        self.link.send(Pulse(self._station.new_pauses(), self._view_lag_s))
+        self._view_lag_s = 0.0
         if self._records.lost:
             lost, self._records.lost = self._records.lost, 0
             self._notice(
@@ -214,6 +219,8 @@ class Worker:
         station = self._station
         assert station is not None
         at = station.now()
+        self._view_lag_s = max(self._view_lag_s, at - (self._viewed_at or at))
+        self._viewed_at = at
         count = station.endpoints_count
         if count > self._place.endpoints_max:
             return
