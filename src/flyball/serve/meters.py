@@ -3,7 +3,7 @@
 A cell is one labelled series; whoever updates often keeps the cell and pays an addition. Labels
 that clients can choose are bounded: `LABEL_VALUES_MAX` values, and `other` for all further ones.
 The text (Prometheus exposition format 0.0.4) is written here, each line's constant part kept ready:
-a general writer takes 10 ms for a fleet of 64 endpoints, which would be a pause of every request.
+a general writer takes 14 ms for 64 endpoints and 8 classes, in which no request would move.
 """
 
 from bisect import bisect_left

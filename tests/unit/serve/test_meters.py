@@ -49,7 +49,7 @@ NUMBERS = st.floats()
 def samples(page: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], str]:
     """Every sample of a page; values as text, so that NaN equals NaN."""
     return {
-        (sample.name, frozenset(sample.labels.items())): str(sample.value)
+        (sample.name, frozenset(sample.labels.items())): str(float(sample.value))
         for family in text_string_to_metric_families(page.decode())
         for sample in family.samples
         if not sample.name.endswith("_created")
