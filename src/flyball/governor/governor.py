@@ -37,11 +37,12 @@ class Governor:
     """The core. Feed it one event at a time; carry out the commands in order.
 
     Equal events in equal order give equal commands: nothing else is read. Not thread-safe: one
-    driver owns it.
+    driver owns it. `run` makes the ids of this governor's records unlike those of its peers and
+    predecessors, as they share a ledger.
     """
 
-    def __init__(self, fleet: Fleet, policy: Policy) -> None:
-        self.state = State(fleet, policy)
+    def __init__(self, fleet: Fleet, policy: Policy, run: str = "0") -> None:
+        self.state = State(fleet, policy, run)
         self._table: dict[type, Callable[[Any, list[Command]], None]] = {
             RequestArrived: self._request_arrived,
             FirstByte: self._first_byte,

@@ -41,7 +41,8 @@ def _weights() -> Vector:
 class State:
     """All mutable state of one governor."""
 
-    def __init__(self, fleet: Fleet, policy: Policy) -> None:
+    def __init__(self, fleet: Fleet, policy: Policy, run: str = "") -> None:
+        self.run = run
         self.flights: dict[str, Flight] = {}
         self.held: deque[Flight] = deque()
         self.sessions = SessionTable()
@@ -124,7 +125,7 @@ class State:
     def record_id(self, prefix: str) -> str:
         """A new id for a record that belongs to no request."""
         self.records_made += 1
-        return f"{prefix}-{self.generation}-{self.records_made}"
+        return f"{prefix}-{self.run}-{self.records_made}"
 
     def ratio(self, model: str) -> TokenRatio:
         """Bytes per token of that model (bounded: models come from the fleet file)."""

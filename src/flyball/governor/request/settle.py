@@ -4,6 +4,8 @@ A request leaves here exactly once, with exactly one Outcome record; an attempt 
 its first byte may go on at a fall-back while attempts, deadline and retry budget allow.
 """
 
+from msgspec.structs import replace
+
 from flyball.governor.commands import Abort, Command, Record, Reject
 from flyball.governor.endpoint import EndpointState
 from flyball.governor.events import AttemptFailed, FirstByte, Served
@@ -242,6 +244,9 @@ def _close(
         state.sessions.mark_unanswered(owner, flight.head.body_digest)
     place = endpoint.name if endpoint else ""
     outcome = _outcome(flight, at, kind, place, status, served, refusal, in_time)
+    if kind == "refused" and flight.scope.name:
+        generation = state.view.health_generation
+        outcome = replace(outcome, feasibility=flight.scope.feasibility_id(generation))
     out.append(Record(outcome))
     state.note_settled(_settled(flight, outcome, endpoint))
 

@@ -1,0 +1,74 @@
+"""Is the state of one endpoint kept honestly: foreign work, stale readings, learnt corrections?"""
+
+from math import log
+
+from flyball.governor.endpoint import OBSERVATIONS_TO_TRUST, EndpointState
+from flyball.model.signals import EngineSample
+from support import fleets
+
+
+def endpoint(metrics: bool = True) -> EndpointState:
+    fleet = fleets.fleet(metrics=metrics)
+    return EndpointState(0, fleet.endpoints[0], fleet.pools[0], 0, fleet.sites[0])
+
+
+def test_work_of_our_own_is_not_taken_for_foreign() -> None:
+    one = endpoint()
+    one.running, one.pending = 5, 1
+    for at in (1.0, 1.1):
+        one.take_sample(at, EngineSample(running=5, waiting=1, kv_usage=0.1))
+    assert (one.foreign_running, one.foreign_waiting, one.foreign_kv) == (0, 0, 0.0)
+    assert one.load == 6
+
+
+def test_only_what_two_readings_agree_on_is_foreign() -> None:
+    one = endpoint()
+    one.take_sample(1.0, EngineSample(running=8, waiting=2))
+    assert one.load == 0, "one reading may simply be older than our own counts"
+    one.take_sample(1.1, EngineSample(running=8, waiting=2))
+    assert (one.foreign_running, one.foreign_waiting) == (8, 2)
+    one.take_sample(1.2, EngineSample(running=0, waiting=0))
+    assert one.load == 0
+
+
+def test_a_stale_reading_is_marked_and_its_values_stay() -> None:
+    one = endpoint()
+    for at in (1.0, 1.1):
+        one.take_sample(at, EngineSample(running=8, waiting=0, kv_usage=0.5))
+    assert one.quality(1.2, 0.25) == "fresh"
+    assert one.quality(5.0, 0.25) == "stale"
+    assert one.foreign_running == 8, "neither full nor empty: what was last known"
+    assert endpoint(metrics=False).quality(5.0, 0.25) == "absent"
+
+
+def test_missing_figures_are_no_figures() -> None:
+    one = endpoint()
+    before = one.kv_max
+    one.take_sample(1.0, EngineSample())
+    assert (one.kv_max, one.foreign_kv, one.load) == (before, 0.0, 0)
+
+
+def test_a_steady_bias_is_learnt_and_forgiven() -> None:
+    one = endpoint()
+    predicted = 0.1
+    for _ in range(200):
+        biased = predicted * 2.718281828**one.ttft_bias_log
+        one.learn_ttft(biased, 0.2)
+    assert abs(one.ttft_bias_log - log(2.0)) < 0.01
+    assert not one.is_mispredicted(0.3)
+
+
+def test_a_model_of_the_wrong_shape_is_distrusted() -> None:
+    one = endpoint()
+    for number in range(4 * OBSERVATIONS_TO_TRUST):
+        one.learn_ttft(0.1, 0.02 if number % 2 else 0.5)
+    assert one.is_mispredicted(0.3)
+    assert not endpoint().is_mispredicted(0.3), "no verdict without observations"
+
+
+def test_the_prefill_rate_fades() -> None:
+    one = endpoint()
+    one.note_prefill(1.0, 1000.0)
+    first = one.prefill_rate
+    one.note_prefill(11.0, 0.0)
+    assert 0.0 < one.prefill_rate < 0.2 * first
