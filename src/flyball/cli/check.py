@@ -94,4 +94,6 @@ def _tell_config(config: Config, contacts: list[Any]) -> None:
         count(len(policy.principals), "principal"),
         count(len(config.warnings), "warning"),
     ]
-    click.echo(f"{config.source}: ok: {', '.join(parts)}; digest {config.digest[:12]}")
+    agree = sum(one.reachable and not one.differences for one in contacts)
+    live = f"; {agree} of {len(contacts)} endpoints agree with it" if contacts else ""
+    click.echo(f"{config.source}: ok: {', '.join(parts)}; digest {config.digest[:12]}{live}")

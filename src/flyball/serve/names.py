@@ -164,6 +164,12 @@ CONFIG_CHANGES = _counter(
     "result",
     "Fleet files that came into force or were refused.",
 )
+EXPORTS_LOST = _counter(
+    "flyball_exports_lost_total",
+    "",
+    "signal",
+    "Batches of spans or metrics that the collector did not take.",
+)
 NOTICES = _counter("flyball_notices_total", "", "level code", "Lines for the operator.")
 PAUSES = _histogram(
     "flyball_pause_seconds", "worker", "Pauses of the gateway's own: loop lag.", _PAUSE

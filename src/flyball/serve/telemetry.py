@@ -172,6 +172,9 @@ class Telemetry:
             self._put(names.BOARD_AGE, self._board.age_s(at))
         for source, good_at in self._good_at.items():
             self._put(names.SIGNAL_AGE, max(0.0, at - good_at), source)
+        if self._tracing is not None:
+            for signal, number in self._tracing.lost.items():
+                self._put(names.EXPORTS_LOST, number, signal)
         return self._meters.render()
 
     def close(self) -> None:

@@ -5,7 +5,9 @@ ledger does. Ids are derived, not drawn: the trace id is the first half of SHA-2
 a trace is found from a request id, and a retry can link to the trace of its first try.
 """
 
+import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -13,10 +15,14 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.metrics import Histogram
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import (
+    MetricExportResult,
+    MetricsData,
+    PeriodicExportingMetricReader,
+)
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
@@ -31,9 +37,33 @@ from flyball.units import MS_PER_S, Seconds, ms_from_seconds
 NS_PER_S = 1_000_000_000
 PENDING_MAX = 65_536
 BATCH_MAX = 512
-CLOSE_S_MAX: Seconds = 5.0
+EXPORT_S_MAX: Seconds = 2.0
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.41.0"
 Values = dict[str, str | bool | int | float | tuple[str, ...]]
+
+
+class SpanExport(OTLPSpanExporter):
+    """Counts batches of spans that could not be delivered."""
+
+    lost = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = super().export(spans)
+        self.lost += result is not SpanExportResult.SUCCESS
+        return result
+
+
+class MetricExport(OTLPMetricExporter):
+    """Counts batches of metrics that could not be delivered."""
+
+    lost = 0
+
+    def export(
+        self, metrics_data: MetricsData, timeout_millis: float | None = 10_000, **kwargs: object
+    ) -> MetricExportResult:
+        result = super().export(metrics_data, timeout_millis, **kwargs)
+        self.lost += result is not MetricExportResult.SUCCESS
+        return result
 
 
 class Tracing:
@@ -50,15 +80,22 @@ class Tracing:
             {"service.name": "flyball", "service.version": __version__}
         )
         self._scope = InstrumentationScope("flyball", __version__, SCHEMA_URL)
+        # The SDK logs each failed try; the operator reads how many failed on /metrics instead.
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+        self._span_export = SpanExport(f"{base}/v1/traces", headers=headers, timeout=EXPORT_S_MAX)
+        self._metric_export = MetricExport(
+            f"{base}/v1/metrics", headers=headers, timeout=EXPORT_S_MAX
+        )
         self._spans = BatchSpanProcessor(
-            OTLPSpanExporter(endpoint=f"{base}/v1/traces", headers=headers),
+            self._span_export,
             max_queue_size=settings.spans_max,
             max_export_batch_size=min(BATCH_MAX, settings.spans_max),
             schedule_delay_millis=interval_ms,
         )
         reader = PeriodicExportingMetricReader(
-            OTLPMetricExporter(endpoint=f"{base}/v1/metrics", headers=headers),
+            self._metric_export,
             export_interval_millis=interval_ms,
+            export_timeout_millis=ms_from_seconds(EXPORT_S_MAX),
         )
         self._meters = MeterProvider(
             metric_readers=[reader], resource=self._resource, shutdown_on_exit=False
@@ -122,9 +159,14 @@ class Tracing:
             if one.output_tokens > 1:
                 self._tpot.record((one.e2e_s - one.ttft_s) / (one.output_tokens - 1), labels)
 
+    @property
+    def lost(self) -> dict[str, int]:
+        """Batches that could not be delivered, by signal."""
+        return {"spans": self._span_export.lost, "metrics": self._metric_export.lost}
+
     def close(self) -> None:
-        """Export what waits, for `CLOSE_S_MAX` at most."""
-        wait_ms = int(CLOSE_S_MAX * MS_PER_S)
+        """Export what waits, `EXPORT_S_MAX` for each signal at most."""
+        wait_ms = int(EXPORT_S_MAX * MS_PER_S)
         self._spans.force_flush(wait_ms)
         self._spans.shutdown()
         self._meters.shutdown(wait_ms)

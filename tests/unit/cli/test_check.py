@@ -68,4 +68,5 @@ def test_live_says_what_is_not_there(file: Path) -> None:
     found = check(str(file), "--live")
     assert found.exit_code == 1
     assert "small-0: not reachable at http://127.0.0.1:1" in found.stdout
+    assert "0 of 2 endpoints agree" in found.stdout
     assert "asking 2 endpoints" in found.stderr

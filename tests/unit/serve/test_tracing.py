@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import threading
+import time
 from collections.abc import Iterator
 
 import msgspec
@@ -19,7 +20,7 @@ from flyball.model.signals import Settled
 from flyball.serve import names
 from flyball.serve.config import Config
 from flyball.serve.telemetry import Telemetry
-from flyball.serve.tracing import PENDING_MAX, span_context
+from flyball.serve.tracing import EXPORT_S_MAX, PENDING_MAX, span_context
 from support.configs import ENV, config
 
 INTENT = Intent(
@@ -293,3 +294,18 @@ def test_intents_without_an_outcome_are_bounded(collector: Collector) -> None:
         tracing.intent(msgspec.structs.replace(INTENT, id=f"r{i}"))
     assert len(tracing._pending) == PENDING_MAX
     telemetry.close()
+
+
+def test_a_collector_that_is_down_is_counted_and_delays_no_end(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    telemetry = Telemetry(config(), env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
+    telemetry.recorded(OUTCOME)
+    telemetry.settled((SETTLED,))
+    begun = time.monotonic()
+    telemetry.close()
+    assert time.monotonic() - begun < 3 * EXPORT_S_MAX
+    page = telemetry.render().decode()
+    assert 'flyball_exports_lost_total{signal="spans"} 1.0' in page
+    assert 'flyball_exports_lost_total{signal="metrics"} 1.0' in page
+    assert "Transient" not in capfd.readouterr().err
