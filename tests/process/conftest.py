@@ -24,7 +24,7 @@ METRICS = b"vllm:num_requests_running 0\nvllm:num_requests_waiting 0\nvllm:kv_ca
 
 
 class Engine:
-    """A tiny engine: `max_tokens` chunks, `gap_s` apart; `metrics` = good, hang, garbage or slow."""
+    """A tiny engine: `max_tokens` chunks `gap_s` apart; `metrics` = good, hang, garbage, slow."""
 
     def __init__(self, gap_s: float = 0.0) -> None:
         self.gap_s = gap_s

@@ -1,4 +1,4 @@
-"""Does a real gateway start, drain, reload and end as promised, with one worker and with several?"""
+"""Does a real gateway start, drain, reload and end as promised, alone and with several workers?"""
 
 import os
 import signal
