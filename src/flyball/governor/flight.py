@@ -18,6 +18,8 @@ class Flight:
         "arrived_at",
         "attempt",
         "attempts_max",
+        "blocks_believed",
+        "blocks_held",
         "cached_tokens",
         "class_index",
         "cost_usd",
@@ -77,6 +79,8 @@ class Flight:
         self.forwarded_at: Seconds = 0.0
         self.first_byte_at: Seconds = 0.0
         self.matches: tuple[tuple[int, int], ...] = ()
+        self.blocks_held: dict[int, int] = {}
+        self.blocks_believed = 0
         self.prefill = 0.0
         self.kv = 0.0
         self.cached_tokens = 0

@@ -1,5 +1,6 @@
 """Does the ledger hold every request of a run exactly once?"""
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic, sleep
@@ -18,8 +19,8 @@ def compare(
 ) -> dict[str, int]:
     """Counts over the requests whose ids the gateway told: checked, lost, doubled, unnamed.
 
-    A request is whole with one intent and one outcome, or with one outcome alone that refuses it.
-    Records from `since` (Unix seconds) on are read; as the log is written a little after the
+    A request is whole with one intent and one outcome for each attempt, the last of which closes
+    it, or with one outcome alone that refuses it. Records from `since` (Unix seconds) on are read; as the log is written a little after the
     answer, a lost one is looked for again until `patience_s` has passed. `unnamed` = requests
     whose answer carried no id (no connection, or no gateway of ours). Raises ValueError if the
     folder holds no log or a damaged one.
@@ -41,21 +42,22 @@ def compare(
 
 
 def _counts(folder: Path, wanted: set[str], since: Seconds) -> tuple[int, int]:
-    intents: dict[str, int] = {}
-    outcomes: dict[str, int] = {}
-    refused: set[str] = set()
+    """Requests lost, and requests with a record too many (pairs are joined by id and attempt)."""
+    intents: Counter[tuple[str, int]] = Counter()
+    outcomes: Counter[tuple[str, int]] = Counter()
+    closed: Counter[str] = Counter()
     for found in open_log(folder).since(since):
         record = found.record
         if record.id not in wanted:
             continue
         if isinstance(record, Intent):
-            intents[record.id] = intents.get(record.id, 0) + 1
+            intents[record.id, record.attempt] += 1
         elif isinstance(record, Outcome):
-            outcomes[record.id] = outcomes.get(record.id, 0) + 1
-            if record.outcome == "refused":
-                refused.add(record.id)
-    lost = sum(
-        name not in outcomes or (name not in intents and name not in refused) for name in wanted
-    )
-    doubled = sum(intents.get(name, 0) > 1 or outcomes.get(name, 0) > 1 for name in wanted)
-    return lost, doubled
+            outcomes[record.id, record.attempts] += 1
+            closed[record.id] += record.outcome != "retried"
+    unpaired = {key[0] for key in intents if key not in outcomes}
+    unpaired |= {key[0] for key in outcomes if key[1] and key not in intents}
+    lost = {name for name in wanted if not closed[name]} | unpaired
+    doubled = {key[0] for part in (intents, outcomes) for key, count in part.items() if count > 1}
+    doubled |= {name for name, count in closed.items() if count > 1}
+    return len(lost), len(doubled)

@@ -11,19 +11,20 @@ from flyball.serve.store import LedgerStore
 AT = 1_800_000_000.0
 
 
-def _intent(name: str) -> Intent:
+def _intent(name: str, attempt: int = 1) -> Intent:
     return Intent(
         id=name, at=AT, principal="p", class_name="c", session="", session_source="", model="m",
-        operation="chat", attempt=1, lineage="", is_retry=False, tokens_offered=1, tokens_kept=1,
+        operation="chat", attempt=attempt, lineage="", is_retry=False, tokens_offered=1, tokens_kept=1,
         output_tokens_max=1, deadline_at=AT, value_usd=0.0, rule="price", probe_arm="",
         endpoint="e", pool="q", candidates=(), candidates_count=0, feasibility="",
         board_version=0, board_age_s=0.0, view_age_s=0.0, held_s=0.0, mode="enforce",
     )  # fmt: skip
 
 
-def _outcome(name: str, kind: str = "served") -> Outcome:
+def _outcome(name: str, kind: str = "served", attempt: int = 1) -> Outcome:
     return Outcome(
-        id=name, at=AT, outcome=kind, endpoint="e", attempts=1, status=200, code="", reason="",  # type: ignore[arg-type]
+        id=name, at=AT, outcome=kind, endpoint="e",  # type: ignore[arg-type]
+        attempts=0 if kind == "refused" else attempt, status=200, code="", reason="",
         input_tokens=1, cached_tokens=0, output_tokens=1, ttft_s=0.0, e2e_s=0.0, in_time=True,
         cost_usd=0.0,
     )  # fmt: skip
@@ -39,7 +40,8 @@ def _log(folder: Path, *records: Record) -> Path:
 
 def test_whole_runs_pass(tmp_path: Path) -> None:
     folder = _log(
-        tmp_path / "log", _intent("a"), _outcome("a"), _outcome("r", "refused"), _intent("else"),
+        tmp_path / "log", _intent("a"), _outcome("a", "retried"), _intent("a", 2),
+        _outcome("a", attempt=2), _outcome("r", "refused"), _intent("else"),
     )  # fmt: skip
     assert logcheck.compare(folder, ["a", "r", ""]) == {
         "checked": 2, "lost": 0, "doubled": 0, "unnamed": 1,
@@ -52,6 +54,7 @@ def test_whole_runs_pass(tmp_path: Path) -> None:
         ([], 1, 0),
         ([_intent("a")], 1, 0),
         ([_outcome("a")], 1, 0),
+        ([_intent("a"), _outcome("a", "retried")], 1, 0),
         ([_intent("a"), _outcome("a"), _outcome("a")], 0, 1),
         ([_intent("a"), _intent("a"), _outcome("a")], 0, 1),
     ],

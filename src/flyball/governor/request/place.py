@@ -35,6 +35,7 @@ def place(
     flight.fallbacks = fallbacks
     flight.ttft_s, flight.tpot_s = best.ttft_s, best.tpot_s
     flight.cached_tokens = best.cached_tokens
+    flight.blocks_believed = flight.blocks_held.get(index, 0)
     flight.cost_usd += choice.price_usd
     board = view.board
     out.append(

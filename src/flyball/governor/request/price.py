@@ -57,13 +57,14 @@ def _set_sizes(matrix: Vector, prompt: float, output: float) -> None:
 def _credit_prefix(
     state: State, flight: Flight, rows: Vector, out: Vector
 ) -> tuple[tuple[int, int], ...]:
-    """Take off the tokens an endpoint is believed to hold; returns (endpoint, tokens) pairs."""
+    """Take off the tokens an endpoint is believed to hold; returns who holds how many."""
     matches = state.prefix_index.match(flight.head.prefix)
     if not matches:
         return ()
     block = flight.head.prefix_block_bytes / state.ratio(flight.head.model).bytes_per_token
     most = flight.prompt_tokens - 1
     credits = state.prefix_index.credits
+    flight.blocks_held = matches
     credited = tuple(
         [(e, min(most, int(blocks * block * credits[e]))) for e, blocks in matches.items()]
     )

@@ -116,11 +116,11 @@ def _keep_cache(state: State, flight: Flight, endpoint: EndpointState, event: Se
         before = session.tokens if session.home == endpoint.index else 0
         endpoint.session_tokens = max(0.0, endpoint.session_tokens + context - before)
         session.home, session.tokens = endpoint.index, context
-    prefix = flight.head.prefix
-    if prefix and event.input_tokens and endpoint.pool.prefix_cache and flight.cached_tokens:
-        told = int(min(1.0, event.cached_tokens / event.input_tokens) * len(prefix))
-        believed = int(flight.cached_tokens / flight.prompt_tokens * len(prefix))
-        state.prefix_index.credit(endpoint.index, believed, told)
+    believed = flight.blocks_believed
+    if believed and event.input_tokens:
+        share = min(1.0, event.cached_tokens / event.input_tokens)
+        told = int(share * len(flight.head.prefix) + 0.5)
+        state.prefix_index.credit(endpoint.index, believed, min(told, believed))
 
 
 def attempt_failed(state: State, event: AttemptFailed, out: list[Command]) -> Flight | None:
