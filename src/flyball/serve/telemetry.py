@@ -13,6 +13,7 @@ from flyball.governor.commands import Notice
 from flyball.model.decision import ConfigSet, Intent, LoopAction, Outcome, PricesSet, Record
 from flyball.model.fleet import Endpoint, Fleet
 from flyball.model.prices import NO_BOARD, PriceBoard
+from flyball.model.profile import PowerCurve
 from flyball.model.signals import EngineSample, PeerLoad, Settled
 from flyball.serve import names
 from flyball.serve.config import Config
@@ -45,6 +46,7 @@ class Telemetry:
         self._good_at: dict[str, Seconds] = {}
         self._power: dict[str, tuple[Seconds, Watts]] = {}
         self._fleet: Fleet = config.fleet
+        self._curves: dict[str, PowerCurve] = {}
         self._tracing = _tracing(config, os.environ if env is None else env)
         self._takers: dict[type, Callable[[Record], None]] = {
             PricesSet: self._planned,
@@ -70,6 +72,7 @@ class Telemetry:
         self._meters.name("model", (m for pool in config.fleet.pools for m in pool.models))
         self._rows.clear()
         self._power.clear()
+        self._curves = {pool.name: pool.profile.power for pool in config.fleet.pools}
         # An endpoint that is never read grows old from now on, so that an alert can see it.
         at = self._now()
         self._good_at = {each.name: at for each in config.fleet.endpoints if each.metrics_url}
@@ -200,17 +203,13 @@ class Telemetry:
 
     def _draw_power(self, endpoint: Endpoint, running: float, at: Seconds) -> None:
         """Joules since the last reading: its watts over that time, if it was not too long ago."""
-        watts = self._fleet.pool(endpoint.pool).profile.power.watts(running)
-        last = self._power.get(endpoint.name)
+        pool = endpoint.pool
+        watts = self._curves[pool].watts(running)
+        before_at, before = self._power.get(endpoint.name, (at, 0.0))
         self._power[endpoint.name] = (at, watts)
-        if last is not None and 0.0 < at - last[0] <= FRESH_S_MAX:
-            self._meters.cell(names.ENERGY, endpoint.pool).value += last[1] * (at - last[0])
-        drawn = sum(
-            self._power[peer.name][1]
-            for peer in self._fleet.endpoints
-            if peer.pool == endpoint.pool and peer.name in self._power
-        )
-        self._put(names.POWER, drawn, endpoint.pool)
+        self._meters.cell(names.POWER, pool).value += watts - before
+        if 0.0 < at - before_at <= FRESH_S_MAX:
+            self._meters.cell(names.ENERGY, pool).value += before * (at - before_at)
 
     def _planned(self, record: Record) -> None:
         if isinstance(record, PricesSet):
