@@ -3,6 +3,8 @@
 import asyncio
 import tracemalloc
 
+from flyball.governor.events import ClientGone, FirstByte, RequestArrived, Served
+from flyball.serve.limits import Limits
 from support.relay import (
     ANSWER,
     ANSWER_BODY,
@@ -17,9 +19,6 @@ from support.relay import (
     post,
     until,
 )
-
-from flyball.governor.events import ClientGone, FirstByte, RequestArrived, Served
-from flyball.serve.limits import Limits
 
 
 def test_an_answer_carries_what_was_decided_and_the_core_hears_of_it() -> None:

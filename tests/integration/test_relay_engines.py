@@ -4,6 +4,14 @@ import asyncio
 import socket
 
 import pytest
+
+from flyball.governor.commands import Hold, Reject
+from flyball.governor.events import AttemptFailed, DeadlinePassed, FirstByte, FleetChanged, Served
+from flyball.governor.policy import Policy
+from flyball.model.faults import Refusal
+from flyball.model.request import RequestClass
+from flyball.serve.limits import Limits
+from flyball.serve.wire import Access
 from support.relay import (
     ANSWER,
     ANSWER_BODY,
@@ -17,14 +25,6 @@ from support.relay import (
     post,
     until,
 )
-
-from flyball.governor.commands import Hold, Reject
-from flyball.governor.events import AttemptFailed, DeadlinePassed, FirstByte, FleetChanged, Served
-from flyball.governor.policy import Policy
-from flyball.model.faults import Refusal
-from flyball.model.request import RequestClass
-from flyball.serve.limits import Limits
-from flyball.serve.wire import Access
 
 
 def script(*writes: bytes, then_close: bool = True, first: int | None = None):

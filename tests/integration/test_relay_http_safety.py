@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from support.relay import ANSWER, CHAT_BODY, HEALTH, bench, chunk, post
 
 from flyball.governor.events import RequestArrived
+from support.relay import ANSWER, CHAT_BODY, HEALTH, bench, chunk, post
 
 LINE = b"POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\n"
 SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: gateway\r\n\r\n"
@@ -41,24 +41,36 @@ HOSTILE: dict[str, tuple[bytes, int]] = {
     ),
     "chunked, chunked": (LINE + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400),
     "xchunked": (LINE + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400),
-    "tab before chunked, vertical": (LINE + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", 400),
+    "tab before chunked, vertical": (
+        LINE + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
     "coding under a mangled name": (LINE + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
     "HTTP/1.0 with a coding": (
         b"POST /v1/chat/completions HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         400,
     ),
-    "chunk size with a sign": (LINE + b"Transfer-Encoding: chunked\r\n\r\n+2\r\n{}\r\n0\r\n\r\n", 400),
+    "chunk size with a sign": (
+        LINE + b"Transfer-Encoding: chunked\r\n\r\n+2\r\n{}\r\n0\r\n\r\n",
+        400,
+    ),
     "chunk size with 0x": (LINE + b"Transfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n", 400),
     "chunk size with a space": (LINE + b"Transfer-Encoding: chunked\r\n\r\n2 \r\n{}\r\n", 400),
     "chunk size empty": (LINE + b"Transfer-Encoding: chunked\r\n\r\n\r\n{}\r\n0\r\n\r\n", 400),
-    "chunk size overflow": (LINE + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF2\r\n{}", 400),
+    "chunk size overflow": (
+        LINE + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF2\r\n{}",
+        400,
+    ),
     "chunk line ends in LF": (LINE + b"Transfer-Encoding: chunked\r\n\r\n2\n{}\r\n0\r\n\r\n", 400),
     "chunk data too long": (LINE + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}x\r\n0\r\n\r\n", 400),
     "LF in a chunk extension": (
         LINE + b"Transfer-Encoding: chunked\r\n\r\n2;a\nb\r\n{}\r\n0\r\n\r\n",
         400,
     ),
-    "bad trailer": (LINE + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nno colon\r\n\r\n", 400),
+    "bad trailer": (
+        LINE + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nno colon\r\n\r\n",
+        400,
+    ),
     "folded field": (LINE + b"X-A: one\r\n two\r\nContent-Length: 2\r\n\r\n{}", 400),
     "folded with a tab": (LINE + b"X-A: one\r\n\ttwo\r\nContent-Length: 2\r\n\r\n{}", 400),
     "folded first line": (
@@ -145,7 +157,10 @@ def test_hostile_bytes_are_refused_however_they_are_cut(cut: int) -> None:
 ACCEPTED: dict[str, bytes] = {
     "plain": post(),
     "chunked": LINE + b"Transfer-Encoding: chunked\r\n\r\n" + chunk(CHAT_BODY) + b"0\r\n\r\n",
-    "chunked, capital": LINE + b"transfer-encoding: Chunked\r\n\r\n" + chunk(CHAT_BODY) + b"0\r\n\r\n",
+    "chunked, capital": LINE
+    + b"transfer-encoding: Chunked\r\n\r\n"
+    + chunk(CHAT_BODY)
+    + b"0\r\n\r\n",
     "chunk extension and trailer": LINE
     + b"Transfer-Encoding: chunked\r\n\r\n%x;a=b\r\n%b\r\n0\r\nX-T: 1\r\n\r\n"
     % (len(CHAT_BODY), CHAT_BODY),

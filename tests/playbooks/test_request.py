@@ -395,3 +395,43 @@ def test_a_circuit_opens_after_failures_in_a_row_and_closes_after_one_good_trial
     core.handle(Served(at=4.0, request_id="trial", status=200, output_tokens=1))
     third = core.handle(arrive(at=4.1, request_id="third"))
     assert any(isinstance(c, Forward) for c in third)
+
+
+def test_a_call_that_continues_a_stored_answer_goes_where_it_is_stored() -> None:
+    core = governor()
+    core.handle(arrive(operation="response"))
+    home = next(e for e in core.state.view.endpoints if e.pending)
+    core.handle(Served(at=1.5, request_id="r1", status=200, output_tokens=5, response_id="resp_1"))
+    for other in core.state.view.endpoints:  # make every other endpoint look better
+        if other is home:
+            other.pending_prefill = 20_000.0
+            core.state.view.dirty.add(other.index)
+    play = Playbook(core)
+    (
+        play
+        >> arrive(
+            at=2.0,
+            request_id="r2",
+            operation="response",
+            session_hint="resp_1",
+            session_source="previous_response_id",
+            body_digest=8,
+        )
+        << a(Record, record=a(Intent, endpoint=home.name, session="anonymous/resp_1"))
+        << a(Forward)
+    )
+    core.handle(Served(at=2.5, request_id="r2", status=200, output_tokens=5, response_id="resp_2"))
+    (
+        play
+        >> arrive(
+            at=3.0,
+            request_id="r3",
+            operation="response",
+            session_hint="resp_2",
+            session_source="previous_response_id",
+            body_digest=9,
+        )
+        << a(Record, record=a(Intent, endpoint=home.name, session="anonymous/resp_1"))
+        << a(Forward)
+    )
+    play.done()

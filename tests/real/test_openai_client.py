@@ -169,3 +169,19 @@ def test_every_call_above_is_in_the_ledger_in_pairs(live: Live, client: openai.O
     intents = Counter((r.id, r.attempt) for r in records if isinstance(r, Intent))
     outcomes = Counter((r.id, r.attempts) for r in records if isinstance(r, Outcome) and r.attempts)
     assert intents == outcomes and set(intents.values()) == {1}
+
+
+def test_a_stored_answer_is_continued_in_one_session(live: Live, client: openai.OpenAI) -> None:
+    import time
+
+    from flyball.model.decision import Intent
+    from flyball.serve.log_reader import open_log
+
+    first = client.responses.create(model=MODEL, input="One.", max_output_tokens=4)
+    again = client.responses.with_raw_response.create(
+        model=MODEL, input="Two.", max_output_tokens=4, previous_response_id=first.id
+    )
+    time.sleep(0.5)
+    found = open_log(live.ledger).find(again.headers["x-flyball-request-id"])
+    intent = next(item.record for item in found if isinstance(item.record, Intent))
+    assert intent.session == f"test/{first.id}"

@@ -8,8 +8,6 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from support.fleets import H100
-
 from flyball.governor.commands import Abort, Command, Forward, Notice, Reject
 from flyball.governor.events import AttemptFailed, DeadlinePassed, Event, RequestArrived
 from flyball.model.decision import Allowance
@@ -17,6 +15,7 @@ from flyball.model.faults import Refusal
 from flyball.model.fleet import Endpoint, Fleet, Pool, Site
 from flyball.serve.gateway import OPEN, Entrances, Gateway, Routes, Sinks
 from flyball.serve.limits import Limits
+from support.fleets import H100
 
 CHAT_BODY = b'{"model":"m","messages":[{"role":"user","content":"hello"}]}'
 STREAM_BODY = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"hello"}]}'
@@ -34,7 +33,9 @@ SSE_HEAD = (
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: gateway\r\n\r\n"
 
 
-def post(body: bytes = CHAT_BODY, extra: bytes = b"", path: bytes = b"/v1/chat/completions") -> bytes:
+def post(
+    body: bytes = CHAT_BODY, extra: bytes = b"", path: bytes = b"/v1/chat/completions"
+) -> bytes:
     """A whole request; `extra` = further field lines, each with its CR LF."""
     return (
         b"POST %b HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n%b"
@@ -269,10 +270,10 @@ async def bench(
         report=records.append,
         notice=notices.append,
     )
-    page = {(b"GET", b"/healthz"): lambda request: (200, [(b"content-type", b"text/plain")], b"ok\n")}
-    gateway = Gateway(
-        core, fleet, sinks, limits=limits, routes=routes or page, entrances=entrances
-    )
+    page = {
+        (b"GET", b"/healthz"): lambda request: (200, [(b"content-type", b"text/plain")], b"ok\n")
+    }
+    gateway = Gateway(core, fleet, sinks, limits=limits, routes=routes or page, entrances=entrances)
     await gateway.listen("127.0.0.1", 0, tls=tls)
     made = Bench(gateway, core, engines)
     made.notices = notices

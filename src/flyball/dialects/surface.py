@@ -28,7 +28,7 @@ from flyball.dialects.prompt import BLOCK_BYTES, chain_hashes
 from flyball.dialects.rewrite import rewrite_model
 from flyball.dialects.routes import route
 from flyball.dialects.sessions import read_body_session
-from flyball.dialects.usage import TAIL_BYTES, Usage, read_usage
+from flyball.dialects.usage import TAIL_BYTES, Usage, read_response_id, read_usage
 from flyball.model.faults import Refusal
 from flyball.model.request import Operation, RequestHead
 
@@ -40,6 +40,7 @@ __all__ = [
     "error_event",
     "models_body",
     "read_head",
+    "read_response_id",
     "read_usage",
     "retry_after",
     "rewrite_model",

@@ -13,6 +13,7 @@ counts are 0, "not told": the caller then knows only the output. A stream of Ope
 only if the client asked (`stream_options.include_usage`), else all are 0.
 """
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -36,6 +37,15 @@ class Usage(Struct, frozen=True, gc=False):
     input_tokens: Tokens = 0
     cached_tokens: Tokens = 0
     output_tokens: Tokens = 0
+
+
+_RESPONSE_ID = re.compile(rb'"id"\s*:\s*"(resp_[0-9A-Za-z_-]{1,128})"')
+
+
+def read_response_id(opening: bytes) -> str:
+    """The id of a stored answer (Responses API) in the first bytes of its body, or ""."""
+    found = _RESPONSE_ID.search(opening[:TAIL_BYTES])
+    return found[1].decode() if found else ""
 
 
 class _Details(Struct, gc=False):

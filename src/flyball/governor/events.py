@@ -31,7 +31,10 @@ class FirstByte(Struct, frozen=True, tag=True, gc=False):
 
 
 class Served(Struct, frozen=True, tag=True, gc=False):
-    """The answer was relayed whole. Token counts are the engine's own; 0 = it did not tell."""
+    """The answer was relayed whole. Token counts are the engine's own; 0 = it did not tell.
+
+    `response_id` = the id of a stored answer (Responses API) that a later call may continue.
+    """
 
     at: Seconds
     request_id: str
@@ -40,6 +43,7 @@ class Served(Struct, frozen=True, tag=True, gc=False):
     cached_tokens: Tokens = 0
     output_tokens: Tokens = 0
     output_bytes: int = 0
+    response_id: str = ""
 
 
 class AttemptFailed(Struct, frozen=True, tag=True, gc=False):

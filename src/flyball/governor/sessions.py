@@ -1,7 +1,8 @@
 """Which session does a request belong to, where does its cache live, and is it a repeat?
 
-Three bounded tables, oldest forgotten first: sessions by key, sessions by the prompt's prefix (for
-clients that name none), and recent prompts by digest (to tell a retry from fresh demand).
+Bounded tables, oldest forgotten first: sessions by key, by the prompt's prefix (for clients that
+name none) and by the stored answer they continue; and recent prompts by digest (to tell a retry
+from fresh demand).
 """
 
 from collections import OrderedDict
@@ -14,13 +15,13 @@ PREFIX_STEPS_MAX = 64
 
 
 class Session:
-    """Where an agent's program lives and how much context it keeps warm there."""
+    """Where an agent's program lives (an endpoint's name) and how much context it keeps warm."""
 
     __slots__ = ("calls", "home", "key", "seen_at", "tokens")
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.home = -1
+        self.home = ""
         self.tokens = 0
         self.calls = 0
         self.seen_at: Seconds = 0.0
@@ -41,11 +42,12 @@ class Prompt:
 
 
 class SessionTable:
-    """All three tables."""
+    """All the tables."""
 
     def __init__(self) -> None:
         self.by_key: OrderedDict[str, Session] = OrderedDict()
         self.by_prefix: OrderedDict[int, str] = OrderedDict()
+        self.by_response: OrderedDict[str, str] = OrderedDict()
         self.prompts: OrderedDict[tuple[str, int], Prompt] = OrderedDict()
 
     def find_by_prefix(self, prefix: tuple[int, ...]) -> str:
@@ -76,6 +78,12 @@ class SessionTable:
             self.by_prefix[prefix[-1]] = key
             if len(self.by_prefix) > SESSIONS_MAX:
                 self.by_prefix.popitem(last=False)
+
+    def remember_response(self, response_id: str, key: str) -> None:
+        """A call that continues this stored answer belongs to the same session."""
+        self.by_response[response_id] = key
+        if len(self.by_response) > SESSIONS_MAX:
+            self.by_response.popitem(last=False)
 
     def prompt(self, owner: str, digest: int, request_id: str) -> tuple[Prompt, bool]:
         """The prompt's entry and whether it repeats one that ended without an answer."""

@@ -79,10 +79,12 @@ class State:
         }
         self.models = frozenset(model for pool in fleet.pools for model in pool.models)
         self.scopes: dict[tuple[str, ...], Scope] = {}
-        self.prefix_index = PrefixIndex(
-            len(fleet.endpoints),
-            tuple(_blocks_max(state.kv_max) for state in self.view.endpoints),
-        )
+        if old is None or list(old.index_of) != list(self.view.index_of):
+            # Its numbers are the endpoints' places: after a change of fleet it is learnt anew.
+            self.prefix_index = PrefixIndex(
+                len(fleet.endpoints),
+                tuple(_blocks_max(state.kv_max) for state in self.view.endpoints),
+            )
         for klass in policy.classes:
             self.tallies.setdefault(klass.name, ClassTally(float(klass.output_tokens_mean)))
         self._shape(len(fleet.endpoints))

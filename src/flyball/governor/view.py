@@ -41,6 +41,7 @@ class FleetView:
             elif old:
                 state.slow_start_until = at + policy.resilience.slow_start_s
             self.endpoints.append(state)
+        self.index_of = {state.name: state.index for state in self.endpoints}
         count = len(self.endpoints)
         self.rows: Vector = np.zeros((len(ROWS), count))
         first = ROWS.index("ttft_trust")

@@ -96,6 +96,7 @@ class Exchange:
         "_is_chunking",
         "_is_held_back",
         "_last_byte_at",
+        "_opening",
         "_output_bytes",
         "_place",
         "_request",
@@ -129,6 +130,7 @@ class Exchange:
         self._is_held_back = False
         self._output_bytes = 0
         self._tail: deque[bytes] | None = None
+        self._opening = b""
         self.id = request_id
         self.is_over = False
         self.is_resent = False
@@ -258,6 +260,9 @@ class Exchange:
     def _start(self, response: Response, data: bytes, is_last: bool) -> None:
         """The answer begins: no way back to another engine."""
         self.is_started = True
+        if self._head.operation == "response":
+            # Its id stands in the first bytes: a later call may continue the stored answer.
+            self._opening = data[:TAIL_BYTES_MAX]
         request, connection = self._request, self._connection
         connection.release_body()
         length = response.length
@@ -289,6 +294,7 @@ class Exchange:
             Served(
                 now, self.id, response.status, usage.input_tokens, usage.cached_tokens,
                 usage.output_tokens, self._output_bytes,
+                surface.read_response_id(self._opening) if self._opening else "",
             )
         )  # fmt: skip
         connection.answered(keep, now)

@@ -10,18 +10,18 @@ never as a number.
 import asyncio
 import heapq
 import random
+import ssl
 from collections.abc import Callable, Mapping
 
-import aiohttp
 from msgspec import Struct
 
 from flyball.governor.events import Sampled
 from flyball.model.fleet import Endpoint, Fleet
 from flyball.model.signals import EngineSample
-from flyball.units import Bytes, Seconds
+from flyball.serve.pagereader import PageError, PageReader
+from flyball.units import Seconds
 
 ReadMetrics = Callable[[str, bytes], EngineSample]
-PAGE_BYTES_MAX: Bytes = 4 << 20
 LATE_S = 0.005
 STRETCH_MAX = 10.0
 _NOTHING = EngineSample()
@@ -37,16 +37,19 @@ class ScrapeLimits(Struct, frozen=True, kw_only=True):
 
 
 class Target(Struct, frozen=True):
-    """One endpoint to ask: its number in the fleet, its engine's kind, URL and secret."""
+    """One endpoint to ask: its number in the fleet, its engine's kind, URL, secret and CA."""
 
     number: int
     kind: str
     url: str
     headers: dict[str, str]
+    tls: ssl.SSLContext | None = None
 
 
-def targets(fleet: Fleet, credentials: Mapping[str, str]) -> tuple[Target, ...]:
-    """The endpoints that have a metrics URL; `credentials` = endpoint name -> bearer token."""
+def targets(
+    fleet: Fleet, credentials: Mapping[str, str], tls: Mapping[str, ssl.SSLContext]
+) -> tuple[Target, ...]:
+    """The endpoints that have a metrics URL; by endpoint name: bearer tokens and own CAs."""
     kinds = {pool.name: pool.engine for pool in fleet.pools}
 
     def headers(endpoint: Endpoint) -> dict[str, str]:
@@ -54,7 +57,13 @@ def targets(fleet: Fleet, credentials: Mapping[str, str]) -> tuple[Target, ...]:
         return {"Authorization": f"Bearer {secret}"} if secret else {}
 
     return tuple(
-        Target(number, kinds[endpoint.pool], endpoint.metrics_url, headers(endpoint))
+        Target(
+            number,
+            kinds[endpoint.pool],
+            endpoint.metrics_url,
+            headers(endpoint),
+            tls.get(endpoint.name),
+        )
         for number, endpoint in enumerate(fleet.endpoints)
         if endpoint.metrics_url
     )
@@ -76,6 +85,7 @@ class Scraper:
         self._limits = limits
         self._due: list[tuple[float, int, Target]] = []
         self._epoch = 0
+        self._readers: dict[int, PageReader] = {}
         self._busy: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
@@ -85,6 +95,9 @@ class Scraper:
         """Ask these from now on; answers of scrapes begun before are thrown away."""
         self._limits = limits or self._limits
         self._epoch += 1
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
         start = asyncio.get_running_loop().time()
         self._due = [
             (start + random.random() * self._limits.interval_s, target.number, target)
@@ -103,15 +116,14 @@ class Scraper:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for reader in self._readers.values():
+            reader.close()
 
     async def _run(self) -> None:
-        connector = aiohttp.TCPConnector(limit=0, limit_per_host=2, keepalive_timeout=30)
-        timeout = aiohttp.ClientTimeout(total=self._limits.timeout_s)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-            while True:
-                await self._start_due(session)
+        while True:
+            await self._start_due()
 
-    async def _start_due(self, session: aiohttp.ClientSession) -> None:
+    async def _start_due(self) -> None:
         """Wait for the next due time (or a change of targets), then start what is due."""
         clock = asyncio.get_running_loop().time
         full = len(self._busy) >= self._limits.concurrency_max
@@ -126,7 +138,7 @@ class Scraper:
             if len(self._busy) >= self._limits.concurrency_max:
                 break
             _, _, target = heapq.heappop(self._due)
-            task = asyncio.create_task(self._scrape(session, target, self._epoch))
+            task = asyncio.create_task(self._scrape(target, self._epoch))
             self._busy.add(task)
             task.add_done_callback(self._finished)
 
@@ -138,10 +150,10 @@ class Scraper:
         wanted = 1.0 + max(0.0, late_s - LATE_S / 5) / LATE_S
         self.stretch = min(STRETCH_MAX, 0.8 * self.stretch + 0.2 * wanted)
 
-    async def _scrape(self, session: aiohttp.ClientSession, target: Target, epoch: int) -> None:
+    async def _scrape(self, target: Target, epoch: int) -> None:
         clock = asyncio.get_running_loop().time
         begun = clock()
-        sample, error = await self._read(session, target)
+        sample, error = await self._read(target)
         if epoch != self._epoch:
             return
         limits = self._limits
@@ -150,15 +162,14 @@ class Scraper:
         heapq.heappush(self._due, (max(begun + interval_s, clock()), target.number, target))
         self._on_sampled(Sampled(self._now(), target.number, sample, error))
 
-    async def _read(
-        self, session: aiohttp.ClientSession, target: Target
-    ) -> tuple[EngineSample | None, str]:
+    async def _read(self, target: Target) -> tuple[EngineSample | None, str]:
         """A sample, or None and a sentence that says what was wrong with the answer."""
         try:
-            page = await _fetch(session, target)
+            async with asyncio.timeout(self._limits.timeout_s):
+                page = await self._reader(target).get()
         except TimeoutError:
             return None, f"{target.url}: no answer within {self._limits.timeout_s:g} s"
-        except (aiohttp.ClientError, OSError, ValueError) as fault:
+        except (PageError, OSError, ValueError) as fault:
             return None, f"{target.url}: {fault or type(fault).__name__}"
         try:
             sample = self._read_metrics(target.kind, page)
@@ -168,18 +179,10 @@ class Scraper:
             return None, f"{target.url}: has none of the metrics of a {target.kind} engine"
         return sample, ""
 
-
-async def _fetch(session: aiohttp.ClientSession, target: Target) -> bytes:
-    """The page. Raises ValueError on a status other than 200 or a page above `PAGE_BYTES_MAX`."""
-    headers = {"Accept-Encoding": "identity", **target.headers}
-    async with session.get(target.url, headers=headers, allow_redirects=False) as answer:
-        if answer.status != 200:
-            raise ValueError(f"status {answer.status}")
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in answer.content.iter_chunked(1 << 16):
-            size += len(chunk)
-            if size > PAGE_BYTES_MAX:
-                raise ValueError(f"the page is larger than {PAGE_BYTES_MAX} bytes")
-            chunks.append(chunk)
-        return b"".join(chunks)
+    def _reader(self, target: Target) -> PageReader:
+        """The kept connection to that target."""
+        found = self._readers.get(target.number)
+        if found is None:
+            found = PageReader(target.url, target.headers, target.tls)
+            self._readers[target.number] = found
+        return found

@@ -117,3 +117,13 @@ def test_garbage_is_zero(tail: bytes) -> None:
     for streamed in (False, True):
         assert read_usage(tail, "message", streamed) == Usage()
         assert read_usage(tail, "chat", streamed) == Usage()
+
+
+def test_a_stored_answers_id_is_read_off_its_opening() -> None:
+    from flyball.dialects.surface import read_response_id
+
+    assert read_response_id(b'{"id": "resp_ab-1", "object": "response"') == "resp_ab-1"
+    event = b'event: response.created\ndata: {"response":{"id":"resp_9","object":"response"}}\n\n'
+    assert read_response_id(event) == "resp_9"
+    assert read_response_id(b'{"id":"chatcmpl-1"') == ""
+    assert read_response_id(b"") == ""

@@ -28,7 +28,7 @@ def test_sessions_count_their_calls() -> None:
     table = SessionTable()
     table.touch("s", 1.0)
     session = table.touch("s", 2.0)
-    assert (session.calls, session.seen_at, session.home) == (2, 2.0, -1)
+    assert (session.calls, session.seen_at, session.home) == (2, 2.0, "")
 
 
 def test_the_oldest_is_forgotten_first(monkeypatch) -> None:

@@ -6,6 +6,8 @@ from flyball.model.faults import Refusal
 from flyball.model.request import Principal
 from flyball.units import Seconds
 
+CONTINUES = "previous_response_id"
+
 
 def identify(state: State, flight: Flight, at: Seconds) -> Refusal | None:
     """Fill in principal, class, session and lineage; a refusal if the caller may not be served."""
@@ -58,6 +60,8 @@ def _set_session(state: State, flight: Flight, at: Seconds) -> None:
     if head.session_hint:
         key = f"{flight.principal.name}/{head.session_hint}"
         flight.session_source = head.session_source
+        if head.session_source == CONTINUES:
+            key = sessions.by_response.get(key, key)
     elif len(head.prefix) > 1:
         key = sessions.find_by_prefix(head.prefix)
         flight.session_source = "prefix" if key else "new-prefix"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flyball.governor.flight import Flight
+from flyball.governor.request.identify import CONTINUES
 from flyball.governor.request.price import price_candidates
 from flyball.governor.state import TOTAL, State
 from flyball.governor.view import Vector
@@ -71,6 +72,8 @@ def force(state: State, flight: Flight, at: Seconds) -> Choice | None:
     total = matrix[TOTAL]
     for tried in flight.tried:
         total[tried] = inf
+    if flight.session_source == CONTINUES:
+        _pin(state, flight, total)
     ranked = _columns(matrix, total.argsort()[:CANDIDATES_KEPT])
     while ranked and ranked[-1][-1] == inf:
         ranked.pop()
@@ -80,6 +83,21 @@ def force(state: State, flight: Flight, at: Seconds) -> Choice | None:
     if rule:
         return _least_request(state, flight, matrix, rule)
     return _least_priced(state, flight, matrix, ranked)
+
+
+def _pin(state: State, flight: Flight, total: Vector) -> None:
+    """A stored answer lives in one engine: while that one is open, nowhere else will do."""
+    home = _home(state, flight)
+    if home >= 0 and not isinf(total[home]):
+        kept = total[home]
+        total.fill(inf)
+        total[home] = kept
+
+
+def _home(state: State, flight: Flight) -> int:
+    """The endpoint where the session lives, or -1."""
+    session = state.sessions.by_key.get(flight.session)
+    return state.view.index_of.get(session.home, -1) if session is not None else -1
 
 
 def _columns(matrix: Vector, order: IndexVector) -> list[Column]:
@@ -120,11 +138,10 @@ def _least_request(state: State, flight: Flight, matrix: Vector, rule: Rule) -> 
         ((e.load + 1) * e.decode.base_s / min(e.seqs_max, 64), e.index) for e in usable
     )
     chosen = weighted[0][1]
-    session = state.sessions.by_key.get(flight.session)
-    if session is not None and session.home >= 0:
-        for load, index in weighted:
-            if index == session.home and load <= AFFINITY_LOAD_RATIO_MAX * weighted[0][0]:
-                chosen = index
+    home = _home(state, flight)
+    for load, index in weighted:
+        if index == home and load <= AFFINITY_LOAD_RATIO_MAX * weighted[0][0]:
+            chosen = index
     order = [chosen] + [index for _, index in weighted if index != chosen]
     columns = _columns(matrix, np.array(order[:CANDIDATES_KEPT]))
     return _choice(state, flight, columns, len(usable), rule, "none", 1.0)

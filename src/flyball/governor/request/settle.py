@@ -110,17 +110,28 @@ def _learn(state: State, flight: Flight, endpoint: EndpointState, event: Served)
 
 def _keep_cache(state: State, flight: Flight, endpoint: EndpointState, event: Served) -> None:
     """The session's context now lives here; the engine's own word corrects the index's credit."""
+    if event.response_id:
+        _remember_response(state, flight, event)
     session = state.sessions.by_key.get(flight.session)
     if session is not None:
         context = (event.input_tokens or flight.prompt_tokens) + event.output_tokens
-        before = session.tokens if session.home == endpoint.index else 0
+        before = session.tokens if session.home == endpoint.name else 0
         endpoint.session_tokens = max(0.0, endpoint.session_tokens + context - before)
-        session.home, session.tokens = endpoint.index, context
+        session.home, session.tokens = endpoint.name, context
     believed = flight.blocks_believed
     if believed and event.input_tokens:
         share = min(1.0, event.cached_tokens / event.input_tokens)
         told = int(share * len(flight.head.prefix) + 0.5)
         state.prefix_index.credit(endpoint.index, believed, min(told, believed))
+
+
+def _remember_response(state: State, flight: Flight, event: Served) -> None:
+    """The stored answer lives at this endpoint; a call that continues it must come here."""
+    name = f"{flight.principal.name}/{event.response_id}"
+    if not flight.session:
+        flight.session = name
+        state.sessions.touch(name, event.at)
+    state.sessions.remember_response(name, flight.session)
 
 
 def attempt_failed(state: State, event: AttemptFailed, out: list[Command]) -> Flight | None:
