@@ -1,6 +1,7 @@
 """How is a choice carried out: intent written before the effect, work counted, then sent?"""
 
 from flyball.governor.commands import Command, Forward, Record
+from flyball.governor.endpoint import EndpointState
 from flyball.governor.flight import Flight
 from flyball.governor.request import health
 from flyball.governor.request.authorize import note_feasibility
@@ -20,59 +21,22 @@ def place(
     advice: str = "",
 ) -> None:
     """Record, count, forward. In observe mode the baseline rule says where, not the choice."""
-    view, policy = state.view, state.policy
-    observing = policy.mode == "observe"
-    index, fallbacks = choice.endpoint, choice.fallbacks
-    if observing:
-        index = baseline(state, flight)
-        fallbacks = tuple(i for i in (choice.endpoint, *choice.fallbacks) if i != index)
-    endpoint = view.endpoints[index]
-    best = choice.candidates[0]
     if flight.attempt:
         retried(state, flight, at, out)
     note_feasibility(state, flight.scope, at, out)
+    index, fallbacks = choice.endpoint, choice.fallbacks
+    if state.policy.mode == "observe":
+        index = baseline(state, flight)
+        fallbacks = tuple([i for i in (choice.endpoint, *choice.fallbacks) if i != index])
+    endpoint = state.view.endpoints[index]
+    best = choice.candidates[0]
     flight.attempt += 1
     flight.fallbacks = fallbacks
     flight.ttft_s, flight.tpot_s = best.ttft_s, best.tpot_s
     flight.cached_tokens = best.cached_tokens
     flight.blocks_believed = flight.blocks_held.get(index, 0)
     flight.cost_usd += choice.price_usd
-    board = view.board
-    out.append(
-        Record(
-            Intent(
-                id=flight.request_id,
-                at=at,
-                principal=flight.principal.name,
-                class_name=flight.klass.name,
-                session=flight.session,
-                session_source=flight.session_source,
-                model=flight.head.model,
-                operation=flight.head.operation,
-                attempt=flight.attempt,
-                lineage=flight.lineage,
-                is_retry=flight.is_retry or flight.attempt > 1,
-                tokens_offered=flight.prompt_tokens,
-                tokens_kept=flight.prompt_tokens,
-                output_tokens_max=flight.output_tokens_max,
-                deadline_at=flight.deadline_at,
-                value_usd=flight.value_usd,
-                rule=choice.rule,
-                probe_arm=choice.probe_arm,
-                endpoint=endpoint.name,
-                pool=endpoint.pool.name,
-                candidates=choice.candidates,
-                candidates_count=choice.candidates_count,
-                feasibility=flight.scope.feasibility_id(view.health_generation),
-                board_version=board.version,
-                board_age_s=board.age_s(at) if board.version else 0.0,
-                view_age_s=choice.view_age_s,
-                held_s=at - flight.arrived_at,
-                mode=policy.mode,
-                advice=advice,
-            )
-        )
-    )
+    out.append(Record(_intent(state, flight, at, choice, endpoint, advice)))
     if endpoint.circuit_open_s and endpoint.allow_probe:
         health.begin_trial(state, at, endpoint, out)
     take_work(state, flight, at, endpoint)
@@ -80,22 +44,69 @@ def place(
         state.prefix_index.insert(index, flight.head.prefix)
     out.append(
         Forward(
-            request_id=flight.request_id,
-            attempt=flight.attempt,
-            endpoint=index,
-            fallbacks=fallbacks,
-            allowance=Allowance(
-                tokens_offered=flight.prompt_tokens,
-                tokens_kept=flight.prompt_tokens,
-                output_tokens_max=flight.output_tokens_max,
-                attempts_max=flight.attempts_max,
-                deadline_at=flight.deadline_at,
-            ),
-            price_usd=choice.price_usd,
-            board_version=board.version,
-            rule=choice.rule,
-            class_name=flight.klass.name,
+            flight.request_id,
+            flight.attempt,
+            index,
+            fallbacks,
+            _allowance(flight),
+            choice.price_usd,
+            state.view.board.version,
+            choice.rule,
+            flight.klass.name,
         )
+    )
+
+
+def _allowance(flight: Flight) -> Allowance:
+    return Allowance(
+        tokens_offered=flight.prompt_tokens,
+        tokens_kept=flight.prompt_tokens,
+        output_tokens_max=flight.output_tokens_max,
+        attempts_max=flight.attempts_max,
+        deadline_at=flight.deadline_at,
+    )
+
+
+def _intent(
+    state: State,
+    flight: Flight,
+    at: Seconds,
+    choice: Choice,
+    endpoint: EndpointState,
+    advice: str,
+) -> Intent:
+    """All that must be known later of why it went there: it cannot be added afterwards."""
+    board, head = state.view.board, flight.head
+    return Intent(
+        id=flight.request_id,
+        at=at,
+        principal=flight.principal.name,
+        class_name=flight.klass.name,
+        session=flight.session,
+        session_source=flight.session_source,
+        model=head.model,
+        operation=head.operation,
+        attempt=flight.attempt,
+        lineage=flight.lineage,
+        is_retry=flight.is_retry or flight.attempt > 1,
+        tokens_offered=flight.prompt_tokens,
+        tokens_kept=flight.prompt_tokens,
+        output_tokens_max=flight.output_tokens_max,
+        deadline_at=flight.deadline_at,
+        value_usd=flight.value_usd,
+        rule=choice.rule,
+        probe_arm=choice.probe_arm,
+        endpoint=endpoint.name,
+        pool=endpoint.pool.name,
+        candidates=choice.candidates,
+        candidates_count=choice.candidates_count,
+        feasibility=flight.scope.feasibility_id(state.view.health_generation),
+        board_version=board.version,
+        board_age_s=board.age_s(at) if board.version else 0.0,
+        view_age_s=choice.view_age_s,
+        held_s=at - flight.arrived_at,
+        mode=state.policy.mode,
+        advice=advice,
     )
 
 
