@@ -24,8 +24,9 @@ from flyball.serve.notices import NoticeLog
 from flyball.serve.pages import Condition, Reading
 from flyball.serve.recording import Recorder
 from flyball.serve.reload import Reloader, fixed_changes
-from flyball.serve.scrape import ScrapeLimits, Scraper, targets
+from flyball.serve.scrape import ScrapeLimits, Scraper, Target, targets
 from flyball.serve.solve import SolverThread
+from flyball.serve.station import trusted
 from flyball.serve.telemetry import Telemetry
 from flyball.units import MS_PER_S, Seconds
 
@@ -90,7 +91,7 @@ class Center:
             self.notices.say(Notice("info", "ledger-recovered", text + closed))
         self._note_config(self.config.digest, "")
         self.telemetry.ledger(not self.recorder.detail)
-        self._scraper.replace(targets(self.config.fleet, self.config.credentials))
+        self._scraper.replace(scrape_targets(self.config))
         self._scraper.start()
         self.reloader.start()
         self._tick_task = asyncio.create_task(self._tick(), name="tick")
@@ -204,7 +205,7 @@ class Center:
         self.readings.clear()
         self.telemetry.adopt(config)
         self._numbers = _numbers(config.fleet)
-        self._scraper.replace(targets(config.fleet, config.credentials), scrape_limits(config))
+        self._scraper.replace(scrape_targets(config), scrape_limits(config))
         text = f"{config.source}: in force (digest {config.digest[:12]})"
         if fixed := fixed_changes(old, config):
             text += f"; a restart is needed for: {', '.join(fixed)}"
@@ -231,6 +232,11 @@ class Center:
 
 def _numbers(fleet: Fleet) -> dict[str, int]:
     return {endpoint.name: number for number, endpoint in enumerate(fleet.endpoints)}
+
+
+def scrape_targets(config: Config) -> tuple[Target, ...]:
+    """The engines to be read, with their keys and the CAs they are trusted by."""
+    return targets(config.fleet, config.credentials, trusted(config))
 
 
 def scrape_limits(config: Config) -> ScrapeLimits:

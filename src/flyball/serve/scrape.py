@@ -1,10 +1,9 @@
 """What do the engines say of themselves right now?
 
-One task keeps the due times of all endpoints and starts scrapes; each endpoint has at most one
-under way, and its next is due one interval after the last began, so a slow engine is asked less
-often and delays no other. When the loop itself is late, all intervals stretch (up to tenfold):
-metrics yield to requests. What cannot be read is told as such (`Sampled(sample=None, error)`),
-never as a number.
+One timer serves the due times of all endpoints. Each endpoint has at most one scrape under way, and
+its next is due one interval after the last began, so a slow engine is asked less often and delays
+no other. When the loop itself is late, all intervals stretch (up to tenfold): metrics yield to
+requests. What cannot be read is told as such (`Sampled(sample=None, error)`), never as a number.
 """
 
 import asyncio
@@ -22,7 +21,9 @@ from flyball.serve.pagereader import PageError, PageReader
 from flyball.units import Seconds
 
 ReadMetrics = Callable[[str, bytes], EngineSample]
-LATE_S = 0.005
+LATE_S: Seconds = 0.005
+# Due times are rounded up to this: a loop's timers count in milliseconds.
+TURN_S: Seconds = 0.002
 STRETCH_MAX = 10.0
 _NOTHING = EngineSample()
 
@@ -87,8 +88,9 @@ class Scraper:
         self._epoch = 0
         self._readers: dict[int, PageReader] = {}
         self._busy: set[asyncio.Task[None]] = set()
-        self._changed = asyncio.Event()
-        self._main: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._wake_at = 0.0
+        self._is_running = False
         self.stretch = 1.0
 
     def replace(self, wanted: tuple[Target, ...], limits: ScrapeLimits | None = None) -> None:
@@ -104,47 +106,62 @@ class Scraper:
             for target in wanted
         ]
         heapq.heapify(self._due)
-        self._changed.set()
+        self._cancel_timer()
+        self._plan()
 
     def start(self) -> None:
         """Begin; `replace` gives the targets, before or after."""
-        self._main = asyncio.create_task(self._run(), name="scrape")
+        self._is_running = True
+        self._plan()
 
     async def stop(self) -> None:
         """End all scrapes."""
-        tasks = [task for task in (self._main, *self._busy) if task is not None]
+        self._is_running = False
+        self._cancel_timer()
+        tasks = list(self._busy)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for reader in self._readers.values():
             reader.close()
 
-    async def _run(self) -> None:
-        while True:
-            await self._start_due()
+    def _plan(self) -> None:
+        """Wake up when the next is due, unless a wake-up before that is planned already."""
+        if not self._is_running or not self._due:
+            return
+        if len(self._busy) >= self._limits.concurrency_max:
+            return
+        loop = asyncio.get_running_loop()
+        due_at = max(self._due[0][0], loop.time() + TURN_S)
+        if self._timer is not None:
+            if self._wake_at <= due_at:
+                return
+            self._timer.cancel()
+        self._wake_at = due_at
+        self._timer = loop.call_at(due_at, self._turn)
 
-    async def _start_due(self) -> None:
-        """Wait for the next due time (or a change of targets), then start what is due."""
-        clock = asyncio.get_running_loop().time
-        full = len(self._busy) >= self._limits.concurrency_max
-        wait_s = None if full or not self._due else max(0.0, self._due[0][0] - clock())
-        planned = clock() + (wait_s or 0.0)
-        self._changed.clear()
-        try:
-            await asyncio.wait_for(self._changed.wait(), wait_s)
-        except TimeoutError:
-            self._note_lateness(clock() - planned)
-        while self._due and self._due[0][0] <= clock():
+    def _turn(self) -> None:
+        """Start all that is due by now, or within the next turn."""
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        self._note_lateness(now - self._wake_at)
+        while self._due and self._due[0][0] <= now + TURN_S:
             if len(self._busy) >= self._limits.concurrency_max:
-                break
+                return
             _, _, target = heapq.heappop(self._due)
             task = asyncio.create_task(self._scrape(target, self._epoch))
             self._busy.add(task)
             task.add_done_callback(self._finished)
+        self._plan()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._busy.discard(task)
-        self._changed.set()
+        self._plan()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _note_lateness(self, late_s: Seconds) -> None:
         wanted = 1.0 + max(0.0, late_s - LATE_S / 5) / LATE_S

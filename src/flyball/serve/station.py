@@ -156,13 +156,16 @@ async def open_station(
 
 def entrances(config: Config) -> Entrances:
     """How endpoints are entered: their keys, and their own CA where one is named."""
-    contexts: dict[str, ssl.SSLContext] = {}
-    for name, authority in config.tls_ca.items():
-        contexts[name] = ssl.create_default_context(cafile=authority)
-    return Entrances(
-        access={name: Access(key=key) for name, key in config.credentials.items()},
-        tls=contexts,
-    )
+    access = {name: Access(key=key) for name, key in config.credentials.items()}
+    return Entrances(access=access, tls=trusted(config))
+
+
+def trusted(config: Config) -> dict[str, ssl.SSLContext]:
+    """By endpoint name, how to trust those engines that have a CA of their own."""
+    return {
+        name: ssl.create_default_context(cafile=authority)
+        for name, authority in config.tls_ca.items()
+    }
 
 
 def listen_tls(config: Config) -> ssl.SSLContext | None:

@@ -10,7 +10,8 @@ from aiohttp import web
 
 from flyball.governor.events import Sampled
 from flyball.model.signals import EngineSample
-from flyball.serve.scrape import PAGE_BYTES_MAX, ScrapeLimits, Scraper, Target
+from flyball.serve.pagereader import PAGE_BYTES_MAX
+from flyball.serve.scrape import ScrapeLimits, Scraper, Target
 
 LIMITS = ScrapeLimits(interval_s=0.02, timeout_s=0.2, concurrency_max=8)
 
@@ -102,7 +103,7 @@ def test_sick_endpoints_are_told_as_such_and_hold_up_no_other() -> None:
         3: "none of the metrics",
         4: "cannot be read",
         5: "status 500",
-        6: "127.0.0.1",
+        6: "closed before an answer",
         7: str(PAGE_BYTES_MAX),
     }.items():
         assert seen[number], sick[number - 1]
