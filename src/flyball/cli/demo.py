@@ -34,7 +34,7 @@ class DemoFault(click.ClickException):
 @click.command()
 @click.option("--trace", type=click.Path(path_type=Path), help="A recorded trace to send instead "
               "of the generated one (Azure, Mooncake, BurstGPT, Bailian, OTel spans).")  # fmt: skip
-@click.option("--seconds", default=24.0, show_default=True, type=click.FloatRange(2, 600),
+@click.option("--seconds", default=20.0, show_default=True, type=click.FloatRange(2, 600),
               help="How long load is sent.")  # fmt: skip
 @click.option("--rate", default=18.0, show_default=True, type=click.FloatRange(0.1, 500),
               help="Requests per second in the mean.")  # fmt: skip

@@ -41,7 +41,10 @@ def calls(url: str, api_key: str, model: str) -> Iterator[str]:
     )
     yield f"openai client, stream: {sum(1 for _ in stream)} events"
     try:
-        client.chat.completions.create(model="no-such-model", messages=ask)  # type: ignore[arg-type]
+        client.chat.completions.create(
+            model="no-such-model",
+            messages=ask,  # type: ignore[arg-type]
+        )
     except openai.NotFoundError as error:
         yield f"openai client, wrong model: {type(error).__name__}, code {error.code}"
 
@@ -53,7 +56,7 @@ def show(
     click.echo("\nWhat the clients saw")
     click.echo(render(report))
     log = open_log(ledger)
-    records = [found.record for found in log.since(since)]
+    records = [found.record for found in log.since(since) if found.record.at >= since]
     intents = {(r.id, r.attempt): r for r in records if isinstance(r, Intent)}
     outcomes = [r for r in records if isinstance(r, Outcome)]
     _placement(intents, outcomes)
