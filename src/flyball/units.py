@@ -1,7 +1,7 @@
 """Which units does the project count in, and how do they convert? (Conversions stand only here.)
 
-The aliases mark borders: a field of type `Seconds` holds seconds, and a name inside carries its unit
-(`latency_s_p99`, `power_watts_max`). They are plain floats, so arithmetic costs nothing.
+The aliases mark borders: a field of type `Seconds` holds seconds, and a name inside carries its
+unit (`latency_s_p99`, `power_watts_max`). They are plain floats, so arithmetic costs nothing.
 """
 
 from typing import TypeAlias

@@ -1,4 +1,4 @@
-"""Does the relay serve, bound and let go of clients: slow, silent, pipelining, leaving, too many?"""
+"""Does the relay serve, bound and let go clients: slow, silent, pipelining, leaving, too many?"""
 
 import asyncio
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Is every HTTP message that could be read in two ways refused, with 400 and the connection closed?"""
+"""Is an HTTP message that can be read in two ways refused, with 400 and the connection closed?"""
 
 import asyncio
 

@@ -1,7 +1,8 @@
 """How does a real server that some tests need get its own environment, without touching ours?
 
-`python tests/real/env.py mlserver` makes `.envs/mlserver` (about 40 s and 530 MB, Python 3.11 or 3.12)
-and trains the model that the tests serve. Tests skip, saying this line, where it has not been run.
+`python tests/real/env.py mlserver` makes `.envs/mlserver` (about 40 s and 530 MB, Python 3.11 or
+3.12) and trains the model that the tests serve. Tests skip, saying this line, where it has not been
+run.
 """
 
 import shutil

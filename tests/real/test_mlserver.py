@@ -1,7 +1,7 @@
 """Does a real MLServer agree with how Open Inference Protocol calls are read, renamed and measured?
 
-Set FLYBALL_OIP_URL to send the calls through a gateway in front of some MLServer that serves `iris`;
-otherwise one is started here and asked directly.
+Set FLYBALL_OIP_URL to send the calls through a gateway in front of some MLServer that serves
+`iris`; otherwise one is started here and asked directly.
 """
 
 import json

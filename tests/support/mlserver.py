@@ -37,7 +37,7 @@ class Server(Struct, frozen=True):
 
 @contextmanager
 def running(python: Path, folder: Path) -> Iterator[Server]:
-    """Train, start and wait for readiness; stopped at the end. RuntimeError with its log if it fails."""
+    """Trained, started, ready; stopped at the end. Raises RuntimeError with its log if it fails."""
     subprocess.run([python, "-c", _TRAIN, folder / "model.joblib"], check=True)
     ports = _free_ports(3)
     settings = dict(zip(("http_port", "grpc_port", "metrics_port"), ports, strict=True))

@@ -59,7 +59,8 @@ SGLANG = b"""\
 sglang:prompt_tokens_total{model_name="meta-llama/Llama-3.1-8B-Instruct"} 8.128902e+06
 # HELP sglang:cached_tokens_total Number of cached prompt tokens.
 # TYPE sglang:cached_tokens_total counter
-sglang:cached_tokens_total{cache_source="device",model_name="meta-llama/Llama-3.1-8B-Instruct"} 4e+06
+sglang:cached_tokens_total{cache_source="device",\
+model_name="meta-llama/Llama-3.1-8B-Instruct"} 4e+06
 sglang:cached_tokens_total{cache_source="host",model_name="meta-llama/Llama-3.1-8B-Instruct"} 5e+05
 # HELP sglang:token_usage The token usage
 # TYPE sglang:token_usage gauge
@@ -118,8 +119,10 @@ nv_trt_llm_request_metrics{model="tensorrt_llm",request_type="max",version="1"} 
 nv_trt_llm_request_metrics{model="tensorrt_llm",request_type="active",version="1"} 11
 # HELP nv_trt_llm_kv_cache_block_metrics TRT LLM KV cache block metrics
 # TYPE nv_trt_llm_kv_cache_block_metrics gauge
-nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="fraction",model="tensorrt_llm",version="1"} 0.5
-nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="tokens_per",model="tensorrt_llm",version="1"} 64
+nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="fraction",\
+model="tensorrt_llm",version="1"} 0.5
+nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="tokens_per",\
+model="tensorrt_llm",version="1"} 64
 nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="used",model="tensorrt_llm",version="1"} 3000
 nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="free",model="tensorrt_llm",version="1"} 3000
 nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type="max",model="tensorrt_llm",version="1"} 6000
@@ -136,7 +139,8 @@ nv_inference_pending_request_count{model="bert",version="2"} 2
 """
 
 MLSERVER = b"""\
-# HELP rest_server_requests_in_progress Gauge of requests by method and path currently being processed
+# HELP rest_server_requests_in_progress Gauge of requests by method and path currently being\
+ processed
 # TYPE rest_server_requests_in_progress gauge
 rest_server_requests_in_progress{app_name="mlserver",method="GET"} 1.0
 rest_server_requests_in_progress{app_name="mlserver",method="POST"} 2.0

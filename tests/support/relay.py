@@ -1,6 +1,7 @@
 """What do tests of the data plane need? Raw engines, a scripted core, a gateway and a raw client.
 
-Engines here are byte scripts over real sockets, so that a test says exactly what went wrong and when.
+Engines here are byte scripts over real sockets, so that a test says exactly what went wrong and
+when.
 """
 
 import asyncio

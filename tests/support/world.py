@@ -1,4 +1,4 @@
-"""A small seeded world around the core: random events in, every invariant checked on what comes out."""
+"""A small seeded world around the core: random events in, every invariant checked on the way."""
 
 import random
 from dataclasses import dataclass, field

@@ -47,9 +47,9 @@ class Intent(Struct, frozen=True, kw_only=True, tag="intent", tag_field="kind"):
     """Written before the effect: who asked for what, what was chosen out of what, and why.
 
     `lineage` = id of the first attempt of this work if this is a retry. `feasibility` names the
-    `Feasibility` record that says which endpoints were ruled out, and by which rule. In observe mode
-    `endpoint` is where the baseline rule put the work, `candidates[0]` what the governor would have
-    chosen, and `advice` what it would have done instead of placing it.
+    `Feasibility` record that says which endpoints were ruled out, and by which rule. In observe
+    mode `endpoint` is where the baseline rule put the work, `candidates[0]` what the governor would
+    have chosen, and `advice` what it would have done instead of placing it.
     """
 
     id: str
@@ -125,7 +125,7 @@ class Feasibility(Struct, frozen=True, kw_only=True, tag="feasibility", tag_fiel
 
 
 class LoopAction(Struct, frozen=True, kw_only=True, tag="loop-action", tag_field="kind"):
-    """One loop moved one set-point (`coherence.md` 8.2 names: actuator, scope, old, new, reason)."""
+    """One loop moved one set-point: which actuator, over what scope, from what to what, and why."""
 
     id: str
     at: Seconds

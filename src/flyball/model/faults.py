@@ -284,8 +284,8 @@ FAULTS: dict[str, Fault] = {
 class Refusal(Struct, frozen=True, kw_only=True):
     """One refusal as it goes to a client: the fault, its detail, when to retry and the price.
 
-    `param` names the field at fault (OpenAI's `param`); `allow` lists the methods of a path that was
-    asked with another one.
+    `param` names the field at fault (OpenAI's `param`); `allow` lists the methods of a path that
+    was asked with another one.
     """
 
     code: str

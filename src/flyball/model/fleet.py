@@ -26,8 +26,8 @@ class Site(Struct, frozen=True, kw_only=True):
 class Pool(Struct, frozen=True, kw_only=True):
     """Endpoints of one model, accelerator and engine configuration at one site.
 
-    `models` maps nothing: each entry is a name a client may ask for; `served_model` is what the
-    engine calls it ("" = the name the client used). Token prices are for endpoints bought per token.
+    Each of `models` is a name a client may ask for; `served_model` is what the engine calls it
+    ("" = the name the client used). Token prices are for endpoints bought per token.
     """
 
     name: str
@@ -43,7 +43,10 @@ class Pool(Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
-    """One engine replica. `url` is scheme://host:port[/base-path]; `metrics_url` "" = not scraped."""
+    """One engine replica.
+
+    `url` is scheme://host:port[/base-path]; `metrics_url` "" = not scraped.
+    """
 
     name: str
     pool: str

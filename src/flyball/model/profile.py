@@ -1,13 +1,14 @@
 """How long does one engine step take on this hardware, and what are the engine's limits?
 
-The step-cost form is linear in its terms, with one set of coefficients for pure decode steps and one
-for steps that also carry prefill (measured: one set is 1.8-3.3 times off in the KV term):
+The step-cost form is linear in its terms, with one set of coefficients for pure decode steps and
+one for steps that also carry prefill (measured: one set is 1.8-3.3 times off in the KV term):
 
     step_s = base_s + per_seq_s * decoding_seqs + per_kv_token_s * kv_tokens_of_decoding_seqs
              + per_prefill_token_s * p + per_prefill_context_s * p * (prefix + p / 2)
 
-with p = prompt tokens computed in this step and prefix = tokens of that prompt already in the cache.
-`base_s` holds weight traffic, kernel launches, tensor-parallel communication and host overhead.
+with p = prompt tokens computed in this step and prefix = tokens of that prompt already in the
+cache. `base_s` holds weight traffic, kernel launches, tensor-parallel communication and host
+overhead.
 """
 
 from msgspec import Struct

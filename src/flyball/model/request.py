@@ -20,8 +20,9 @@ class Promise(Struct, frozen=True, kw_only=True):
 class RequestClass(Struct, frozen=True, kw_only=True):
     """Requests alike in model, latency class, data class and origin.
 
-    `value_usd` is what one answer in time is worth. `jurisdictions` () = anywhere. A sheddable class
-    may be refused for its price alone. `output_tokens_mean` seeds the estimate of answer length.
+    `value_usd` is what one answer in time is worth. `jurisdictions` () = anywhere. A sheddable
+    class may be refused for its price alone. `output_tokens_mean` seeds the estimate of answer
+    length.
     """
 
     name: str
@@ -38,7 +39,8 @@ class RequestClass(Struct, frozen=True, kw_only=True):
 class Principal(Struct, frozen=True, kw_only=True):
     """Whom an API key stands for, and which classes and models that party may use.
 
-    `key_sha256` = lower-case hex SHA-256 of the key, so that no secret is kept. () = no restriction.
+    `key_sha256` = lower-case hex SHA-256 of the key, so that no secret is kept. () = no
+    restriction.
     """
 
     name: str

@@ -33,7 +33,7 @@ class PeerLoad(Struct, frozen=True, kw_only=True):
 
 
 class Settled(Struct, frozen=True, kw_only=True, gc=False):
-    """What one finished request tells the estimators (workers send these to the control process)."""
+    """What one finished request tells the estimators (workers send it to the control process)."""
 
     at: float
     class_name: str

@@ -18,7 +18,7 @@ from flyball.units import Ratio, Seconds, Usd
 
 
 class Activity(Struct, frozen=True, kw_only=True):
-    """One way to serve one class at one pool, per request. Indices point into `Problem`'s tuples."""
+    """One way to serve one class at one pool, per request. Indices are into `Problem`'s tuples."""
 
     class_index: int
     pool_index: int

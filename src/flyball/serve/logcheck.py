@@ -20,10 +20,10 @@ def compare(
     """Counts over the requests whose ids the gateway told: checked, lost, doubled, unnamed.
 
     A request is whole with one intent and one outcome for each attempt, the last of which closes
-    it, or with one outcome alone that refuses it. Records from `since` (Unix seconds) on are read; as the log is written a little after the
-    answer, a lost one is looked for again until `patience_s` has passed. `unnamed` = requests
-    whose answer carried no id (no connection, or no gateway of ours). Raises ValueError if the
-    folder holds no log or a damaged one.
+    it, or with one outcome alone that refuses it. Records from `since` (Unix seconds) on are read;
+    as the log is written a little after the answer, a lost one is looked for again until
+    `patience_s` has passed. `unnamed` = requests whose answer carried no id (no connection, or no
+    gateway of ours). Raises ValueError if the folder holds no log or a damaged one.
     """
     ids = list(request_ids)
     wanted = {name for name in ids if name}

@@ -66,7 +66,8 @@ def served() -> Iterator[tuple[str, list[bytes]]]:
     server = loop.run_until_complete(loop.create_server(protocol, "127.0.0.1", 0, backlog=1024))
     thread = Thread(target=loop.run_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", protocol.seen  # type: ignore[attr-defined]
+    port = server.sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}", protocol.seen  # type: ignore[attr-defined]
     loop.call_soon_threadsafe(server.close)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()

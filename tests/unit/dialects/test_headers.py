@@ -1,4 +1,4 @@
-"""Are keys, retries, deadlines, promises and Retry-After read off header fields, and lies refused?"""
+"""Are keys, retries, deadlines, promises and Retry-After read off headers, and lies refused?"""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Are Open Inference Protocol servers' queues read, and executions not taken for requests running?"""
+"""Are Open Inference Protocol servers' queues read, and executions not taken for running ones?"""
 
 from flyball.dialects import triton
 from flyball.model.signals import EngineSample

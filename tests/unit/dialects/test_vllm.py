@@ -1,4 +1,4 @@
-"""Is a vLLM page read under its old and new names, over all engines, and for what it does not tell?"""
+"""Is a vLLM page read under old and new names, over all engines, and for what it does not tell?"""
 
 import pytest
 

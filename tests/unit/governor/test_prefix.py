@@ -1,4 +1,4 @@
-"""Does the index find the longest prefix, forget like an engine, and learn how far to be believed?"""
+"""Does the index find the longest prefix, forget like an engine, and learn how far to trust it?"""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Are tiles named, cut and joined as C2SP tlog-tiles says, and does the open edge find its way back?"""
+"""Are tiles named, cut and joined as C2SP tlog-tiles says, and is the open edge found again?"""
 
 import pytest
 

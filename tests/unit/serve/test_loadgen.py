@@ -122,9 +122,9 @@ async def serving(engine: Engine) -> AsyncIterator[str]:
         server.close()
 
 
-def rows(count: int, gap_s: float = 0.0, **more: object) -> list[TraceRow]:
+def rows(count: int, gap_s: float = 0.0, **more: Any) -> list[TraceRow]:
     return [
-        TraceRow(at_s=i * gap_s, input_tokens=12, output_tokens=3, model="m", **more)  # type: ignore[arg-type]
+        TraceRow(at_s=i * gap_s, input_tokens=12, output_tokens=3, model="m", **more)
         for i in range(count)
     ]
 

@@ -14,9 +14,9 @@ AT = 1_800_000_000.0
 def _intent(name: str, attempt: int = 1) -> Intent:
     return Intent(
         id=name, at=AT, principal="p", class_name="c", session="", session_source="", model="m",
-        operation="chat", attempt=attempt, lineage="", is_retry=False, tokens_offered=1, tokens_kept=1,
-        output_tokens_max=1, deadline_at=AT, value_usd=0.0, rule="price", probe_arm="",
-        endpoint="e", pool="q", candidates=(), candidates_count=0, feasibility="",
+        operation="chat", attempt=attempt, lineage="", is_retry=False, tokens_offered=1,
+        tokens_kept=1, output_tokens_max=1, deadline_at=AT, value_usd=0.0, rule="price",
+        probe_arm="", endpoint="e", pool="q", candidates=(), candidates_count=0, feasibility="",
         board_version=0, board_age_s=0.0, view_age_s=0.0, held_s=0.0, mode="enforce",
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Does the store keep order and every acknowledged record through kills, full disks and full queues?"""
+"""Does the store keep order and each acknowledged record through kills, full disks and queues?"""
 
 import errno
 import os
