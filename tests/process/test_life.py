@@ -122,6 +122,9 @@ def test_all_workers_serve_and_pages_are_the_same_from_each(
     seen = {worker_of(found.ask()) for _ in range(40)}
     assert seen == set(range(workers))
     assert found.page("/healthz") == {"alive": True}
+    records = [entry.record.id for entry in open_log(found.log).records()]
+    named = [name for name in records if not name.startswith("req_")]
+    assert len(named) == len(set(named)), "each worker's own records have ids of their own"
     assert found.page("/readyz")["ready"] is True
     assert [model["id"] for model in found.page("/v1/models")["data"]] == ["m"]
     for _ in range(6):

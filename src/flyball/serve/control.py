@@ -44,7 +44,7 @@ from flyball.serve.link import encode as encode_frame
 from flyball.serve.peers import PeerTable
 from flyball.serve.recording import lost_outcome
 from flyball.serve.routes import page
-from flyball.serve.station import encode_config, with_role
+from flyball.serve.station import encode_config, run_name, with_role
 from flyball.serve.telemetry import Telemetry
 from flyball.serve.workers import Place, command_line
 from flyball.units import Seconds
@@ -106,7 +106,7 @@ class Control:
     ) -> None:
         config = with_role(config, "control")
         self._clock = Clock()
-        self._governor = Governor(config.fleet, config.policy)
+        self._governor = Governor(config.fleet, config.policy, run_name(self._clock, "c"))
         self._center = Center(
             config,
             clock=self._clock,

@@ -25,7 +25,7 @@ from flyball.serve.heads import Request
 from flyball.serve.pages import FLEET, JSON, METRICS, PRICES, Condition, readiness
 from flyball.serve.pause import BOUNDS_S, PauseMeter
 from flyball.serve.wire import Access
-from flyball.units import Seconds
+from flyball.units import MS_PER_S, Seconds
 
 # Threads (the log's, the solver's) give the interpreter back to the loop after this; Python's own
 # 5 ms would be a pause of that length.
@@ -41,12 +41,13 @@ class Station:
     def __init__(
         self,
         config: Config,
+        worker: int,
         clock: Clock,
         sinks: Sinks,
         condition: Callable[[], Condition],
         page: AskPage,
     ) -> None:
-        self._governor = Governor(config.fleet, config.policy)
+        self._governor = Governor(config.fleet, config.policy, run_name(clock, f"w{worker}"))
         self._condition = condition
         self._page = page
         self._models = _models(config)
@@ -149,7 +150,7 @@ async def open_station(
 
     Raises OSError if the address cannot be had.
     """
-    station = Station(config, clock or Clock(worker), sinks, condition, page)
+    station = Station(config, worker, clock or Clock(worker), sinks, condition, page)
     await station.open(host, port, listen_tls(config), is_shared)
     return station
 
@@ -166,6 +167,11 @@ def trusted(config: Config) -> dict[str, ssl.SSLContext]:
         name: ssl.create_default_context(cafile=authority)
         for name, authority in config.tls_ca.items()
     }
+
+
+def run_name(clock: Clock, place: str) -> str:
+    """What makes record ids of this start of this process unlike all others: milliseconds, place."""
+    return f"{int(clock.now() * MS_PER_S):x}{place}"
 
 
 def listen_tls(config: Config) -> ssl.SSLContext | None:
