@@ -170,7 +170,7 @@ def trusted(config: Config) -> dict[str, ssl.SSLContext]:
 
 
 def run_name(clock: Clock, place: str) -> str:
-    """What makes record ids of this start of this process unlike all others: milliseconds, place."""
+    """What makes the record ids of this start of this process unlike all others."""
     return f"{int(clock.now() * MS_PER_S):x}{place}"
 
 
