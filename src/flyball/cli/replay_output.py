@@ -74,7 +74,7 @@ class AnswerFile:
         if path.suffix not in (".jsonl", ".parquet"):
             raise ValueError("the name must end in .jsonl or .parquet")
         if path.suffix == ".parquet" and find_spec("pyarrow") is None:
-            raise ValueError("Parquet needs pyarrow: pip install pyarrow, or write .jsonl")
+            raise ValueError("Parquet needs pyarrow: pip install 'flyball[parquet]', or .jsonl")
         self._is_parquet = path.suffix == ".parquet"
         self._file: BinaryIO = path.open("wb")
         self._encode = msgspec.json.Encoder().encode

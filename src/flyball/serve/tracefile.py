@@ -85,11 +85,20 @@ def _opened(path: Path) -> IO[bytes]:
 def _parquet(path: Path) -> IO[bytes]:
     if find_spec("pyarrow") is None:
         raise TraceError(
-            path.name, "reading Parquet needs pyarrow", "pip install pyarrow, or give it as CSV"
+            path.name,
+            "reading Parquet needs pyarrow",
+            "pip install 'flyball[parquet]', or give it as CSV",
         )
-    from pyarrow import csv, parquet  # pyright: ignore[reportMissingImports]
+    from pyarrow import ArrowInvalid, csv, parquet  # pyright: ignore[reportMissingImports]
 
     packed = io.BytesIO()
-    csv.write_csv(parquet.read_table(path), packed)
+    try:
+        csv.write_csv(parquet.read_table(path), packed)
+    except ArrowInvalid as error:
+        raise TraceError(
+            path.name,
+            f"the Parquet file is damaged or nested ({str(error).splitlines()[0]})",
+            "Write it again with plain columns, or as CSV",
+        ) from None
     packed.seek(0)
     return packed

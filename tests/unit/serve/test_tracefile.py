@@ -48,6 +48,22 @@ def test_not_there_a_folder_zstd_and_empty(tmp_path: Path) -> None:
         _read(tmp_path / "e")
 
 
+def test_parquet_reads_as_its_csv_does(tmp_path: Path) -> None:
+    csv, parquet = pytest.importorskip("pyarrow.csv"), pytest.importorskip("pyarrow.parquet")
+    plain, packed = tmp_path / "t.csv", tmp_path / "t.parquet"
+    plain.write_bytes(BODY)
+    parquet.write_table(csv.read_csv(plain), packed)
+    plainly, unpacked = (list(tracefile.rows(path, "auto", Tally())) for path in (plain, packed))
+    assert unpacked == plainly
+
+
+def test_damaged_parquet_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    (tmp_path / "t.parquet").write_bytes(b"PAR1 and then nothing of the kind")
+    with pytest.raises(TraceError, match=r"t\.parquet: the Parquet file is damaged or nested"):
+        _read(tmp_path / "t.parquet")
+
+
 def test_real_coding_sessions(real_data: Path) -> None:
     pytest.importorskip("pyarrow")
     path = real_data / "agentic_claude_code" / "requests.parquet"
@@ -59,5 +75,5 @@ def test_real_coding_sessions(real_data: Path) -> None:
 def test_parquet_without_pyarrow_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1....")
     monkeypatch.setattr(tracefile, "find_spec", lambda name: None)
-    with pytest.raises(TraceError, match="pip install pyarrow"):
+    with pytest.raises(TraceError, match=r"pip install 'flyball\[parquet\]'"):
         _read(tmp_path / "t.parquet")
