@@ -56,8 +56,9 @@ class Downstream(asyncio.Protocol):
     """One client connection. `exchange` is the owner's: what it does for the request at hand."""
 
     __slots__ = (
+        "_at",
         "_body",
-        "_driving",
+        "_is_driving",
         "_is_held",
         "_owner",
         "_part",
@@ -81,7 +82,8 @@ class Downstream(asyncio.Protocol):
         self._body: bytearray | None = None
         self._unread: Bytes = 0
         self._scan: ChunkScan | None = None
-        self._driving = False
+        self._at = 0
+        self._is_driving = False
         self._is_held = False
         self.request: Request | None = None
         self.exchange: object = None
@@ -101,75 +103,89 @@ class Downstream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
-        if self._rest or self._driving:
-            self._read_ahead(data)
-        elif self.phase == HEAD:
-            self._driving = True
-            self._read_head(data)
-            self._driving = False
-            if self._rest:
-                self._drive()
+        if self._rest:
+            if self.phase <= BUSY:
+                self._rest = self._rest[self._at :] + data
+                self._at = 0
+                self._read_on_or_wait()
         elif self.phase <= CHUNKED_BODY:
             self._rest = data
             self._drive()
-        else:
-            self._read_ahead(data)
-
-    def _read_ahead(self, data: bytes) -> None:
-        if self.phase <= BUSY:
-            self._rest += data
-            if len(self._rest) > self._owner.limits.pipelined_bytes_max and not self._is_held:
-                self._is_held = True
-                self._transport.pause_reading()
+        elif self.phase == BUSY:
+            self._rest = data
+            self._read_on_or_wait()
 
     def _drive(self) -> None:
         """Read what is there, one message after another while answers are made at once."""
-        self._driving = True
-        self._read_on()
+        self._is_driving = True
         for _ in range(PIPELINED_RUN_MAX):
+            if self.phase == HEAD:
+                self._read_head()
+            else:
+                self._read_body()
             if not self._rest or self.phase > CHUNKED_BODY or not self.writable:
                 break
-            data, self._rest = self._rest, b""
-            if self.phase == HEAD:
-                self._read_head(data)
-            else:
-                self._read_body(data)
-        self._driving = False
-        if self._rest and self.phase <= CHUNKED_BODY and self.writable:
-            asyncio.get_running_loop().call_soon(self._resume)
+        self._is_driving = False
+        if self._rest or self._is_held:
+            self._read_on_or_wait()
+            if self._rest and self.phase <= CHUNKED_BODY and self.writable:
+                asyncio.get_running_loop().call_soon(self._resume)
 
     def _resume(self) -> None:
-        if self.phase <= CHUNKED_BODY and not self._driving:
+        if self._rest and self.phase <= CHUNKED_BODY and self.writable and not self._is_driving:
             self._drive()
 
-    def _read_head(self, data: bytes) -> None:
-        part = self._part
+    def _read_on_or_wait(self) -> None:
+        """Read ahead only so far: more waits in the client's own buffers."""
+        is_full = len(self._rest) - self._at > self._owner.limits.pipelined_bytes_max
+        if is_full and not self._is_held:
+            self._transport.pause_reading()
+        elif self._is_held and not is_full:
+            self._transport.resume_reading()
+        self._is_held = is_full
+
+    def _take(self, end: int) -> None:
+        """What stands before `end` of what was read is done with."""
+        if end < len(self._rest):
+            self._at = end
+        else:
+            self._rest = b""
+            self._at = 0
+
+    def _read_head(self) -> None:
+        data, at, part = self._rest, self._at, self._part
+        limit = self._owner.limits.head_bytes_max
         if part:
             searched = max(0, len(part) - 3)
-            part += data
+            before = len(part)
+            part += data[at : at + limit + 4]
             end = part.find(b"\r\n\r\n", searched)
+            head = bytes(part[: max(end, 0)])
+            after = at + end + 4 - before
         else:
-            if data[:2] == b"\r\n":
-                data = data[2:]
-            end = data.find(b"\r\n\r\n")
-        limit = self._owner.limits.head_bytes_max
-        if end > limit or (end < 0 and len(part or data) > limit + 3):
+            if data.startswith(b"\r\n", at):
+                at += 2
+            end = data.find(b"\r\n\r\n", at)
+            head = data[at : max(end, 0)]
+            after = end + 4
+        if len(head) > limit or (end < 0 and max(len(part), len(data) - at) > limit + 3):
             self._refuse("head_too_large", str(limit))
-            return
-        if end < 0:
-            self._keep_part(data)
-            return
-        if part:
-            data = bytes(part)
-            self._part = bytearray()
-        end += 4
+        elif end < 0:
+            self._take(len(data))
+            self._keep_part(data[at:])
+        else:
+            if part:
+                self._part = bytearray()
+            self._take(after)
+            self._begin(head)
+
+    def _begin(self, head: bytes) -> None:
         try:
-            request = read_request(data[: end - 4])
+            request = read_request(head)
         except BadHead as bad:
             self._refuse(bad.code, str(bad))
             return
         self.request = request
-        self._rest = data[end:]
         if request.length:
             self._begin_body(request)
         else:
@@ -195,10 +211,11 @@ class Downstream(asyncio.Protocol):
             self._scan = ChunkScan(CHUNKS_BASE_MAX + limit // CHUNK_BYTES_MEAN_MIN)
             self._body = bytearray()
         else:
-            if len(self._rest) >= request.length:
-                body, self._rest = self._rest[: request.length], self._rest[request.length :]
-                request.body = body
+            end = self._at + request.length
+            if len(self._rest) >= end:
+                request.body = self._rest[self._at : end]
                 owner.buffered_bytes += request.length
+                self._take(end)
                 self._complete(request)
                 return
             self.phase = LENGTH_BODY
@@ -211,8 +228,10 @@ class Downstream(asyncio.Protocol):
             self._transport.write(_CONTINUE)
         self._wait(owner.limits.body_s_max)
 
-    def _read_body(self, data: bytes) -> None:
+    def _read_body(self) -> None:
         owner = self._owner
+        data = self._rest[self._at :] if self._at else self._rest
+        self._take(len(self._rest))
         body, request = self._body, self.request
         assert body is not None and request is not None
         before = len(body)
@@ -233,7 +252,8 @@ class Downstream(asyncio.Protocol):
         elif len(body) > owner.limits.body_bytes_max:
             self._refuse("body_too_large", str(owner.limits.body_bytes_max))
         elif end >= 0:
-            self._rest = data[end:]
+            if end < len(data):
+                self._rest, self._at = data, end
             request.body = bytes(body)
             self._body = self._scan = None
             self._complete(request)
@@ -279,13 +299,8 @@ class Downstream(asyncio.Protocol):
             return
         self.phase = HEAD
         self.due_at = now + self._owner.limits.idle_s_max
-        if self._rest and not self._driving and self.writable:
-            self._drive()
-
-    def _read_on(self) -> None:
-        if self._is_held:
-            self._is_held = False
-            self._transport.resume_reading()
+        if self._rest:
+            self._resume()
 
     def linger(self) -> None:
         """End the answers, but read on a while: closing on unread bytes would reset the connection
@@ -296,7 +311,7 @@ class Downstream(asyncio.Protocol):
         self.phase = LINGER
         self._wait(self._owner.limits.linger_s_max)
         if self._transport.can_write_eof():
-            self._read_on()
+            self._read_on_or_wait()
             self._transport.write_eof()
         else:
             self._transport.close()
@@ -315,7 +330,7 @@ class Downstream(asyncio.Protocol):
             self._owner.buffered_bytes -= len(self._body)
         self._body = self._scan = None
         self._part = bytearray()
-        self._rest = b""
+        self._take(len(self._rest))
         self.request = None
         self.exchange = None
 
@@ -355,8 +370,7 @@ class Downstream(asyncio.Protocol):
         """The client has caught up."""
         self.writable = True
         self._owner.on_writable(self, True)
-        if self._rest:
-            self._resume()
+        self._resume()
 
     def eof_received(self) -> bool:
         """The client closed its sending side. Like nginx, Envoy and Go's net/http this is taken as
