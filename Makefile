@@ -4,11 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check bench docs clean help
+.PHONY: demo test check bench docs real clean help
 
 help:
 	@echo "make demo    a fleet, the gateway and real traffic on this machine, in about a minute"
 	@echo "make test    all tests"
+	@echo "make real    install a real MLServer for the tests that need one"
 	@echo "make check   style, types, import contract"
 	@echo "make bench   all benchmarks, rivals beside ours  (ONLY=name for one)"
 	@echo "make docs    write the generated reference again"
@@ -21,6 +22,13 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 demo: $(STAMP)
 	$(BIN)/flyball demo $(if $(TRACE),--trace $(TRACE))
+
+# A real MLServer, in an environment of its own (about 530 MB), for the tests that talk to one.
+.envs/mlserver/.installed: $(STAMP)
+	$(BIN)/python tests/real/env.py mlserver
+	@touch $@
+
+real: .envs/mlserver/.installed
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)

@@ -67,15 +67,27 @@ def live_fleet(
             for name, profile in profiles.items()
         }
         urls = {name: _first_line(process) for name, process in processes.items()}
-        path = folder / "fleet.yaml"
-        path.write_text(_fleet(profiles, urls, model, extra))
-        port = _free_port()
-        log = stack.enter_context((folder / "gateway.log").open("w"))
-        gateway = spawn(stack, ["serve", str(path), "--port", str(port)], log.fileno())
+        url = serve_file(stack, folder, _fleet(profiles, urls, model, extra), processes)
+        yield Live(url, urls, processes, folder / "ledger", folder / "fleet.yaml")
+
+
+def serve_file(
+    stack: ExitStack,
+    folder: Path,
+    text: str,
+    processes: "dict[str, subprocess.Popen[str]] | None" = None,
+) -> str:
+    """A gateway with this fleet file; its URL, once it is ready."""
+    path = folder / "fleet.yaml"
+    path.write_text(text)
+    port = _free_port()
+    log = stack.enter_context((folder / "gateway.log").open("w"))
+    gateway = spawn(stack, ["serve", str(path), "--port", str(port)], log.fileno())
+    if processes is not None:
         processes["gateway"] = gateway
-        url = f"http://127.0.0.1:{port}"
-        _wait_ready(gateway, url, folder / "gateway.log")
-        yield Live(url, urls, processes, folder / "ledger", path)
+    url = f"http://127.0.0.1:{port}"
+    _wait_ready(gateway, url, folder / "gateway.log")
+    return url
 
 
 def _first_line(process: "subprocess.Popen[str]") -> str:
