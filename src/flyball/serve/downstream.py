@@ -159,6 +159,9 @@ class Downstream(asyncio.Protocol):
             searched = max(0, len(part) - 3)
             before = len(part)
             part += data[at : at + limit + 4]
+            if part.startswith(b"\r\n"):
+                del part[:2]
+                before -= 2
             end = part.find(b"\r\n\r\n", searched)
             head = bytes(part[: max(end, 0)])
             after = at + end + 4 - before
@@ -197,7 +200,8 @@ class Downstream(asyncio.Protocol):
         if not part and data:
             part += data
             self._wait(self._owner.limits.head_s_max)
-        if part and (has_bare_lf(part[-len(data) - 2 :]) or not b"A" <= part[:1] <= b"Z"):
+        is_head = b"A" <= part[:1] <= b"Z" or part in (b"", b"\r")
+        if not is_head or has_bare_lf(part[-len(data) - 2 :]):
             self._refuse("bad_http", "this is not the head of an HTTP/1.1 request")
 
     def _begin_body(self, request: Request) -> None:

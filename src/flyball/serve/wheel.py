@@ -9,6 +9,7 @@ its old one opens. Moving it earlier takes another `watch`.
 import asyncio
 import heapq
 from collections.abc import Callable
+from math import ceil
 from typing import Protocol
 
 from flyball.units import MS_PER_S, Seconds
@@ -16,6 +17,7 @@ from flyball.units import MS_PER_S, Seconds
 NEAR_S = 2.0
 FAR_S_MAX = 3600.0
 FAR_MASK = ~0xFF
+MARGIN_MS = 1e-3
 
 
 class Timed(Protocol):
@@ -43,7 +45,7 @@ class Wheel:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, item: Timed, now: Seconds) -> None:
-        """Let `item` expire at its `due_at`, at most 1 ms late; it may be waiting already."""
+        """Let `item` expire at its `due_at`, at most 2 ms late; it may be waiting already."""
         if item.wheel_key:
             self.drop(item)
         at = item.due_at
@@ -79,7 +81,10 @@ class Wheel:
         if self._timer is not None:
             self._timer.cancel()
         self._armed_key = key
-        self._timer = self._loop.call_later(max(0.0, key / MS_PER_S - now), self._open)
+        # Whole milliseconds, as uvloop rounds to them and must not round down; the margin keeps an
+        # exact hit from falling just before its bucket by the last bit of a float.
+        wait_ms = ceil(key - now * MS_PER_S + MARGIN_MS)
+        self._timer = self._loop.call_later(max(0, wait_ms) / MS_PER_S, self._open)
 
     def _open(self) -> None:
         now = self._now()

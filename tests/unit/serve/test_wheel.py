@@ -50,7 +50,7 @@ class Hand:
         return Wheel(self, lambda: self.now_s)  # type: ignore[arg-type]
 
 
-def test_items_expire_within_a_millisecond_after_their_time() -> None:
+def test_items_expire_within_two_milliseconds_after_their_time() -> None:
     hand = Hand()
     wheel = hand.wheel()
     seed = random.randrange(1 << 30)
@@ -64,7 +64,7 @@ def test_items_expire_within_a_millisecond_after_their_time() -> None:
     hand.run_to(hand.now_s + 60.0)
     for item in items:
         assert len(item.expired) == 1
-        assert 0.0 <= item.expired[0] - item.due_at <= 0.0011
+        assert 0.0 <= item.expired[0] - item.due_at <= 0.0022
     assert not hand.timers, "a timer runs for nothing"
 
 
