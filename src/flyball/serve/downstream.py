@@ -162,6 +162,10 @@ class Downstream(asyncio.Protocol):
             if part.startswith(b"\r\n"):
                 del part[:2]
                 before -= 2
+                searched = 0
+                if not part:
+                    self._take(len(data))
+                    return
             end = part.find(b"\r\n\r\n", searched)
             head = bytes(part[: max(end, 0)])
             after = at + end + 4 - before
