@@ -20,11 +20,11 @@ from flyball.serve.log_writer import LedgerError
 @click.option(
     "--log",
     "folder",
-    default=Path(".flyball/log"),
+    default=Path("ledger"),
     show_default=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="The log's folder; a gateway may be writing it.",
+    help="The log's folder (ledger.folder of the fleet file); a gateway may be writing it.",
 )
 @click.option("--last", is_flag=True, help="The newest decision instead of an ID.")
 @click.option("--last-refused", is_flag=True, help="The newest refusal instead of an ID.")
@@ -34,7 +34,7 @@ def command(
 ) -> None:
     """Say why a request was placed, held or refused, price by price.
 
-    ID is the request id from the x-request-id or x-flyball-decision response header.
+    ID is the value of the x-flyball-request-id response header.
     """
     if (record_id is not None) + last + last_refused != 1:
         raise click.UsageError("Give one of: an ID, --last, --last-refused.")
