@@ -42,6 +42,7 @@ class Run:
 
     seconds: float
     ok: int
+    good: int
     other: int
     faults: int
     body_bytes: int
@@ -132,14 +133,17 @@ def contestant(words: list[str], port: int, folder: Path, body: Path) -> Iterato
 
 
 def load(
-    port: int, body: Path, seconds: float, connections: int, rate: float = 0.0, pid: int = 0
-) -> Run:
+    port: int, body: Path, seconds: float, connections: int,
+    rate: float = 0.0, pid: int = 0, good_s: float = 3600.0,
+) -> Run:  # fmt: skip
     """Load it, and read what the processes of `pid`'s session spent meanwhile.
 
-    `rate` 0 = closed loop, otherwise requests a second. Raises RigFault.
+    `rate` 0 = closed loop, otherwise requests a second; `good_s` = what a good answer may take.
+    Raises RigFault.
     """
     words = [str(build("load")), "--port", str(port), "--body", str(body), "--key", KEY]
     words += ["--seconds", str(seconds), "--connections", str(connections), "--rate", str(rate)]
+    words += ["--good-us", str(round(good_s * 1e6))]
     own, busy, begun = cpu_s(pid), core_busy_s(CONTESTANT_CORE), time.monotonic()
     done = subprocess.run(pinned(words, LOAD_CORE), capture_output=True, text=True)
     own, busy = cpu_s(pid) - own, core_busy_s(CONTESTANT_CORE) - busy
@@ -148,8 +152,9 @@ def load(
         raise RigFault(done.stderr.strip() or "the load generator failed")
     found: dict[str, Any] = json.loads(done.stdout)
     return Run(
-        seconds=found["seconds"], ok=found["ok"], other=found["other"], faults=found["faults"],
-        body_bytes=found["body_bytes"], p50_us=found["p50_us"], p99_us=found["p99_us"],
+        seconds=found["seconds"], ok=found["ok"], good=found["good"], other=found["other"],
+        faults=found["faults"], body_bytes=found["body_bytes"],
+        p50_us=found["p50_us"], p99_us=found["p99_us"],
         cpu_s=own, foreign=max(0.0, (busy - own) / took),
     )  # fmt: skip
 

@@ -1,11 +1,13 @@
 /* How fast is what listens there, and how long does each request take?
  *
  *     load --port 8080 --body FILE --seconds 3 [--connections 64] [--rate 5000] [--key KEY]
+ *          [--path PATH] [--good-us 500000]
  *
  * One thread on epoll, keep-alive. Without --rate the loop is closed: each connection asks again as
  * soon as it is answered. With it the loop is open: requests become due at random (Poisson) times of
  * that mean rate and a request's time counts from when it was due, so that a slow answer is not
- * hidden by the wait of the next. It prints one JSON object. `ok` = complete answers with 2xx. */
+ * hidden by the wait of the next. It prints one JSON object. `ok` = complete answers with 2xx;
+ * `good` = those of them that took no longer than --good-us. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,6 +25,7 @@
 #include <unistd.h>
 
 enum { CONNECTIONS_MAX = 1024, HEAD_MAX = 16384, BINS = 2000000, BATCH = 256, FAULTS_MAX = 1000 };
+static const long long DRAIN_NS = 5000000000LL;
 enum part { HEAD, LENGTH, SIZE_LINE, CHUNK, CHUNK_END, TRAILER };
 
 struct connection {
@@ -40,7 +43,8 @@ static char *request;
 static size_t request_length;
 static int poll_fd, connections = 64, port = 8080;
 static unsigned bins[BINS];
-static long long ok, other, faults, reconnects, bytes, body_bytes, slowest_us, due_ns;
+static long long ok, good, good_us = 1LL << 60, other, faults, reconnects;
+static long long bytes, body_bytes, slowest_us, due_ns;
 static double rate, seconds = 3;
 
 static long long now_ns(void) {
@@ -85,10 +89,10 @@ static void ask(struct connection *c, long long since_ns) {
 static void settle(struct connection *c) {
     long long us = (now_ns() - c->since_ns) / 1000;
     c->is_answered = 1;
-    if (c->status >= 200 && c->status < 300)
-        ok++;
-    else
+    if (c->status < 200 || c->status > 299)
         other++;
+    else
+        ok++, good += us <= good_us;
     bins[us < BINS ? us : BINS - 1]++;
     if (us > slowest_us) slowest_us = us;
 }
@@ -196,9 +200,23 @@ static void send_due(void) {
     }
 }
 
-static void run(void) {
+static int busy_count(void) {
+    int count = 0;
+    for (int i = 0; i < connections; i++) count += all[i].is_busy;
+    return count;
+}
+
+static void receive_until(long long until) {
     struct epoll_event events[BATCH];
-    long long end = now_ns() + (long long)(seconds * 1e9);
+    long long at = now_ns(), wait_ns = until > at ? until - at : 0;
+    struct timespec wait = {wait_ns / 1000000000, wait_ns % 1000000000};
+    int count = epoll_pwait2(poll_fd, events, BATCH, &wait, NULL);
+    for (int i = 0; i < count; i++) receive(events[i].data.ptr);
+}
+
+/* Returns the seconds in which requests were sent; an open loop waits for what is still under way. */
+static double run(void) {
+    long long begun = now_ns(), end = begun + (long long)(seconds * 1e9);
     due_ns = now_ns();
     for (int i = 0; i < connections && rate == 0; i++) ask(&all[i], now_ns());
     for (long long at = now_ns(); at < end; at = now_ns()) {
@@ -207,17 +225,17 @@ static void run(void) {
             send_due();
             if (due_ns > at && due_ns < until) until = due_ns;
         }
-        long long wait_ns = until > at ? until - at : 0;
-        struct timespec wait = {wait_ns / 1000000000, wait_ns % 1000000000};
-        int count = epoll_pwait2(poll_fd, events, BATCH, &wait, NULL);
-        for (int i = 0; i < count; i++) receive(events[i].data.ptr);
+        receive_until(until);
     }
+    double took = (double)(now_ns() - begun) / 1e9;
+    for (end += DRAIN_NS; rate > 0 && busy_count() && now_ns() < end;) receive_until(end);
+    return took;
 }
 
 static long long quantile_us(double share) {
     long long seen = 0, wanted = (long long)(share * (double)(ok + other));
     for (int us = 0; us < BINS; us++)
-        if ((seen += bins[us]) > wanted) return us;
+        if ((seen += bins[us]) > wanted && us < BINS - 1) return us;
     return slowest_us;
 }
 
@@ -247,6 +265,7 @@ int main(int argc, char **argv) {
         if (!strcmp(argv[i], "--key")) key = argv[i + 1];
         if (!strcmp(argv[i], "--seconds")) seconds = atof(argv[i + 1]);
         if (!strcmp(argv[i], "--connections")) connections = atoi(argv[i + 1]);
+        if (!strcmp(argv[i], "--good-us")) good_us = atoll(argv[i + 1]);
         if (!strcmp(argv[i], "--rate")) rate = atof(argv[i + 1]);
     }
     if (!body || connections < 1 || connections > CONNECTIONS_MAX) {
@@ -261,16 +280,16 @@ int main(int argc, char **argv) {
     poll_fd = epoll_create1(0);
     make_request(body, path, key);
     for (int i = 0; i < connections; i++) open_connection(&all[i]);
-    long long begun = now_ns();
-    run();
+    double took = run();
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
     double cpu_s = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
                    (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
-    printf("{\"seconds\":%.6f,\"ok\":%lld,\"other\":%lld,\"faults\":%lld,\"reconnects\":%lld,"
+    printf("{\"seconds\":%.6f,\"ok\":%lld,\"good\":%lld,\"other\":%lld,\"faults\":%lld,"
+           "\"reconnects\":%lld,"
            "\"bytes\":%lld,\"body_bytes\":%lld,\"p50_us\":%lld,\"p99_us\":%lld,\"max_us\":%lld,"
            "\"cpu_s\":%.4f}\n",
-           (double)(now_ns() - begun) / 1e9, ok, other, faults, reconnects, bytes, body_bytes,
+           took, ok, good, other, faults, reconnects, bytes, body_bytes,
            quantile_us(0.50), quantile_us(0.99), slowest_us, cpu_s);
     return 0;
 }
