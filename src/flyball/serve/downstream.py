@@ -108,12 +108,35 @@ class Downstream(asyncio.Protocol):
                 self._rest = self._rest[self._at :] + data
                 self._at = 0
                 self._read_on_or_wait()
+        elif self.phase == HEAD and not self._part and self._read_whole(data):
+            pass
         elif self.phase <= CHUNKED_BODY:
             self._rest = data
             self._drive()
         elif self.phase == BUSY:
             self._rest = data
             self._read_on_or_wait()
+
+    def _read_whole(self, data: bytes) -> bool:
+        """The usual case in one step: exactly one request with its body. False = another case, or
+        something is wrong: nothing was done."""
+        end = data.find(b"\r\n\r\n")
+        owner = self._owner
+        if end < 0 or end > owner.limits.head_bytes_max:
+            return False
+        try:
+            request = read_request(data[:end])
+        except BadHead:
+            return False
+        size = request.length
+        if end + 4 + size != len(data) or size > owner.limits.body_bytes_max:
+            return False
+        request.body = data[end + 4 :]
+        owner.buffered_bytes += size
+        self.request = request
+        self.phase = BUSY
+        owner.on_request(self, request)
+        return True
 
     def _drive(self) -> None:
         """Read what is there, one message after another while answers are made at once."""
@@ -299,7 +322,9 @@ class Downstream(asyncio.Protocol):
 
     def answered(self, keep_alive: bool, now: Seconds) -> None:
         """The answer is whole: go on with the next request, or close after what was written."""
-        self.release_body()
+        request = self.request
+        if request is not None and request.body:
+            self.release_body()
         self.request = None
         self.exchange = None
         if not keep_alive:

@@ -210,6 +210,34 @@ class Exchange:
 
     # What the engine sends.
 
+    def on_whole(self, response: Response, data: bytes) -> None:
+        """A whole answer at once: what `on_head` and `on_body` do, in one step."""
+        status = response.status
+        if status == 429 or status >= 500 or (response.length < 0 and self._request.http10):
+            self.on_head(response)
+            self.on_body(data, True)
+            return
+        desk, request, forward, place = self._desk, self._request, self._forward, self._place
+        assert forward is not None and place is not None
+        now = desk.now()
+        self.is_started = True
+        keep = request.keep_alive and not desk.draining
+        own = flyball_lines(self.id, forward, place.lines, self._arrived_at)
+        connection = self._connection
+        connection.write(response_head(response, self.id, own, response.length, keep) + data)
+        desk.feed(FirstByte(now, self.id))
+        if self.is_over:
+            return
+        usage = surface.read_usage(data, self._head.operation, response.is_event_stream)
+        self.end()
+        desk.feed(
+            Served(
+                now, self.id, status, usage.input_tokens, usage.cached_tokens,
+                usage.output_tokens, len(data),
+            )
+        )  # fmt: skip
+        connection.answered(keep, now)
+
     def on_head(self, response: Response) -> None:
         """The head of an answer; it is sent on with the first of its body, so that until then
         another engine can still be asked."""

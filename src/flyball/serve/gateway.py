@@ -281,23 +281,25 @@ class Gateway:
             self._pending.append(event)
             return
         self._is_feeding = True
+        carry_out, pending = self._carry_out, self._pending
         try:
-            self._feed_one(event)
-            while self._pending:
-                self._feed_one(self._pending.popleft())
+            while True:
+                try:
+                    for command in self._handle(event):
+                        carry_out[type(command)](command)
+                except Exception as fault:
+                    self._core_failed(event, fault)
+                if not pending:
+                    return
+                event = pending.popleft()
         finally:
             self._is_feeding = False
 
-    def _feed_one(self, event: Event) -> None:
-        try:
-            carry_out = self._carry_out
-            for command in self._handle(event):
-                carry_out[type(command)](command)
-        except Exception as fault:
-            self._own_fault("core_failed", fault)
-            exchange = self._exchanges.get(getattr(event, "request_id", ""))
-            if exchange is not None:
-                exchange.refuse(Refusal(code="own_fault", detail=type(fault).__name__))
+    def _core_failed(self, event: Event, fault: Exception) -> None:
+        self._own_fault("core_failed", fault)
+        exchange = self._exchanges.get(getattr(event, "request_id", ""))
+        if exchange is not None:
+            exchange.refuse(Refusal(code="own_fault", detail=type(fault).__name__))
 
     def _own_fault(self, code: str, fault: Exception) -> None:
         """A fault of this program: told to the operator, with the place; the gateway goes on."""

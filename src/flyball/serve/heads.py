@@ -162,7 +162,7 @@ class _KnownLines(dict[bytes, tuple[tuple[bytes, bytes], int]]):
         if kind == HOST and _HOST.fullmatch(match[2]) is None:
             raise BadHead("the Host field is not a host")
         entry = ((name, match[2]), kind)
-        if kind != LENGTH and len(line) <= KNOWN_LINE_BYTES_MAX:
+        if len(line) <= KNOWN_LINE_BYTES_MAX:
             if len(self) >= KNOWN_LINES_MAX:
                 self.clear()
             self[line] = entry

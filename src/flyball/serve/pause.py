@@ -16,6 +16,7 @@ from collections.abc import Callable
 from flyball.units import Ratio, Seconds
 
 TICK_S: Seconds = 0.005
+RECENT_MAX = 10_000
 YOUNG_IDLE_MIN = 500
 YOUNG_MAX = 10_000
 QUIET_S_BEFORE_FULL: Seconds = 1.0
@@ -73,6 +74,7 @@ class PauseMeter:
         self._quiet_since: Seconds = 0.0
         self._full_at: Seconds = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._recent: list[Seconds] = []
         self.lags = Pauses()
         self.own = Pauses()
         self.collections = Pauses()
@@ -94,6 +96,11 @@ class PauseMeter:
         gc.unfreeze()
         gc.enable()
 
+    def take(self) -> list[Seconds]:
+        """The gateway's own pauses since the last call (for telemetry), at most `RECENT_MAX`."""
+        recent, self._recent = self._recent, []
+        return recent
+
     def _schedule(self, now: Seconds) -> None:
         self._due_at = now + self._tick_s
         self._cpu_at = time.thread_time()
@@ -103,7 +110,10 @@ class PauseMeter:
         now = time.monotonic()
         lag_s = max(0.0, now - self._due_at)
         self.lags.add(lag_s)
-        self.own.add(min(lag_s, time.thread_time() - self._cpu_at))
+        own_s = min(lag_s, time.thread_time() - self._cpu_at)
+        self.own.add(own_s)
+        if len(self._recent) < RECENT_MAX:
+            self._recent.append(own_s)
         if not self._is_quiet():
             self._quiet_since = now
         self._collect(now, lag_s)

@@ -56,6 +56,10 @@ class Attempt(Protocol):
     upstream: "Upstream | None"
     is_resent: bool
 
+    def on_whole(self, response: Response, data: bytes) -> None:
+        """A whole answer, that came in one piece."""
+        ...
+
     def on_head(self, response: Response) -> None:
         """The head of the final answer."""
         ...
@@ -311,6 +315,11 @@ class Upstream(asyncio.Protocol):
             data = data[end:]
             if response.status >= 200:
                 break
+        if response.length == len(data):
+            self._keep = response.keep_alive
+            self._release(attempt)
+            attempt.on_whole(response, data)
+            return
         self._begin_body(response)
         attempt.on_head(response)
         if self.attempt is attempt and (data or not response.length):
@@ -361,6 +370,10 @@ class Upstream(asyncio.Protocol):
         if end < len(data):
             self._keep = False
             data = data[:end]
+        self._release(attempt)
+        attempt.on_body(data, True)
+
+    def _release(self, attempt: Attempt) -> None:
         if self._is_large and self._transport.get_write_buffer_size():
             self._keep = False
         self.attempt = attempt.upstream = None
@@ -369,7 +382,6 @@ class Upstream(asyncio.Protocol):
             self._pool.keep(self)
         else:
             self._transport.close()
-        attempt.on_body(data, True)
 
     def _break(self, cause: str, detail: str) -> None:
         """The endpoint failed: close, and tell who waits."""

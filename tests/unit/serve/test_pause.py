@@ -52,6 +52,9 @@ def test_a_busy_loop_is_seen_and_counted_as_its_own(restored_gc) -> None:
     meter = asyncio.run(run())
     assert meter.lags.longest_s >= 0.04
     assert meter.own.longest_s >= 0.02
+    recent = meter.take()
+    assert max(recent) == meter.own.longest_s and len(recent) == meter.own.total
+    assert meter.take() == []
     assert meter.own.total == meter.lags.total > 3
 
 

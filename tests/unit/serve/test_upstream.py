@@ -24,6 +24,10 @@ class Attempt:
         self.ends = 0
         self.failures: list[str] = []
 
+    def on_whole(self, response: Response, data: bytes) -> None:
+        self.on_head(response)
+        self.on_body(data, True)
+
     def on_head(self, response: Response) -> None:
         self.response = response
 
