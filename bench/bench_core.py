@@ -1,7 +1,8 @@
 """How long does the core take for one request, at 8, 64 and 512 endpoints, caches warm?
 
 `handle(RequestArrived)` alone, and the whole life of a request (arrived, first byte, served). The
-requests carry a 32-block prefix of a known session, a principal and a class, as governed traffic does.
+requests carry a 32-block prefix of a known session, a principal and a class, as governed traffic
+does.
 """
 
 import statistics
@@ -13,11 +14,10 @@ import report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support import fleets  # noqa: E402
-
-from flyball.governor.events import FirstByte, RequestArrived, Served  # noqa: E402
-from flyball.governor.governor import Governor  # noqa: E402
-from flyball.model.request import Principal  # noqa: E402
+from flyball.governor.events import FirstByte, RequestArrived, Served
+from flyball.governor.governor import Governor
+from flyball.model.request import Principal
+from support import fleets
 
 BUDGET_US = 25.0
 ROUNDS = 7

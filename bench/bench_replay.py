@@ -10,9 +10,9 @@ import sys
 from multiprocessing import Process, Queue
 from time import process_time
 
-import report
 import uvloop
 
+import report
 from flyball.dialects.traces.row import TraceRow
 from flyball.serve.loadgen import Target, run_load
 
@@ -24,8 +24,14 @@ BUDGET_RPS = 3000
 
 
 def _canned() -> bytes:
-    chunk = b'data: {"id":"x","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" and"}}]}\n\n'  # noqa: E501
-    usage = b'data: {"choices":[],"usage":{"prompt_tokens":64,"completion_tokens":8,"total_tokens":72}}\n\n'  # noqa: E501
+    chunk = (
+        b'data: {"id":"x","object":"chat.completion.chunk",'
+        b'"choices":[{"index":0,"delta":{"content":" and"}}]}\n\n'
+    )
+    usage = (
+        b'data: {"choices":[],'
+        b'"usage":{"prompt_tokens":64,"completion_tokens":8,"total_tokens":72}}\n\n'
+    )
     body = chunk * EVENTS + usage + b"data: [DONE]\n\n"
     head = (
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"

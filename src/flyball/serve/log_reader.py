@@ -51,7 +51,7 @@ def open_log(folder: Path) -> "LogReader":
     if not (folder / "checkpoint").is_file():
         raise LedgerError(
             f"There is no log in {folder}. Name the folder with --log; "
-            "`flyball serve` writes it to `ledger` beside the fleet file unless that says otherwise."
+            "`flyball serve` writes it to `ledger` beside the fleet file unless told otherwise."
         )
     return LogReader(folder)
 

@@ -1,4 +1,4 @@
-"""Is the demo's fleet file one that may come into force, with the fleet and promises it tells of?"""
+"""Is the demo's fleet file fit to come into force, with the fleet and promises it tells of?"""
 
 from pathlib import Path
 
