@@ -64,8 +64,10 @@ class EndpointState:
         "session_tokens",
         "slow_start_until",
         "step_tokens_max",
+        "tpot_bias",
         "tpot_bias_log",
         "tpot_error",
+        "ttft_bias",
         "ttft_bias_log",
         "ttft_error",
         "watts_span",
@@ -103,6 +105,7 @@ class EndpointState:
         self.sample_at: Seconds = float("-inf")
         self.scrape_error = ""
         self.ttft_bias_log = self.tpot_bias_log = 0.0
+        self.ttft_bias = self.tpot_bias = 1.0
         self.ttft_error = self.tpot_error = 0.0
         self.observations = 0
         self.failures = 0
@@ -161,6 +164,7 @@ class EndpointState:
         """Move the multiplicative TTFT correction toward observed / predicted."""
         error = _log_ratio(observed_s, predicted_s)
         self.ttft_bias_log = _clip(self.ttft_bias_log + LEARN_STEP * error)
+        self.ttft_bias = exp(self.ttft_bias_log)
         self.ttft_error += LEARN_STEP * (abs(error) - self.ttft_error)
         self.observations += 1
 
@@ -168,6 +172,7 @@ class EndpointState:
         """Move the multiplicative TPOT correction toward observed / predicted."""
         error = _log_ratio(observed_s, predicted_s)
         self.tpot_bias_log = _clip(self.tpot_bias_log + LEARN_STEP * error)
+        self.tpot_bias = exp(self.tpot_bias_log)
         self.tpot_error += LEARN_STEP * (abs(error) - self.tpot_error)
 
     def is_mispredicted(self, ratio_max: float) -> bool:

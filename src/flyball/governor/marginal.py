@@ -6,7 +6,8 @@ Linear in the request's sizes, so that a request reads one row per endpoint and 
     usd    = usd_per_token * uncached + usd_per_kv * kv + usd_per_output * output
     harm   = harm_base + harm_per_token * uncached + harm_per_kv * kv
 
-`*_trust` in (0, 1] widens the logistic of a miss where predictions have been off.
+`weighted_load` = requests there, with this one, per unit of the engine's speed: what the fall-back
+rule reads when predictions are not believed. `*_trust` in (0, 1] widens the logistic of a miss where predictions have been off.
 
 TTFT: work waiting in front, in chunks of `step_tokens_max`, each chunk one mixed step (the form of
 chunked prefill; the step cost is the pool's Profile). TPOT: one decode step after this one
@@ -35,9 +36,12 @@ ROWS = (
     "harm_base",
     "harm_per_token",
     "harm_per_kv",
+    "weighted_load",
 )
 
 PREFILL_SHARE_MAX = 0.8
+# Weighted least-request: load per unit of speed, as if no engine gained from more than 64 sequences.
+WEIGHT_SEQS_MAX = 64
 KV_PRESSURE_FROM = 0.7
 TYPICAL_PROMPT_TOKENS = 512.0
 TYPICAL_OUTPUT_TOKENS = 256.0
@@ -54,7 +58,7 @@ def refresh(
     kv = e.kv + e.peer_kv + e.foreign_kv
     backlog = e.pending_prefill + e.peer_prefill + waiting * TYPICAL_PROMPT_TOKENS
 
-    ttft_bias, tpot_bias = exp(e.ttft_bias_log), exp(e.tpot_bias_log)
+    ttft_bias, tpot_bias = e.ttft_bias, e.tpot_bias
     mixed_base = mixed.base_s + mixed.per_seq_s * seqs + mixed.per_kv_token_s * kv
     token_s = mixed.per_prefill_token_s + mixed_base / e.step_tokens_max
     rate = e.prefill_rate * exp(-max(0.0, at - e.prefill_rate_at) / 5.0)
@@ -99,6 +103,7 @@ def refresh(
         weight * harm_seq,
         harm_token,
         weight * harm_kv,
+        (slots + 1) * decode.base_s / min(e.seqs_max, WEIGHT_SEQS_MAX),
     )
 
 

@@ -26,13 +26,14 @@ SETTLED_MAX = 4096
 
 # Rows of the scratch matrix: the terms of each candidate's cost, as a decision writes them down.
 TTFT, TPOT, LATENESS, HARM, RESOURCE, TOTAL = range(6)
+LINEAR_ROWS = 5
 PROMISES_MAX = 4096
 EXPONENT_MAX = 50.0
 
 
 def _weights() -> Vector:
     """The constant part of the weight matrix [5 x len(ROWS)] that prices a request's sizes."""
-    matrix = np.zeros((5, len(ROWS)))
+    matrix = np.zeros((LINEAR_ROWS, len(ROWS)))
     for row, base in ((TTFT, "ttft_base"), (TPOT, "tpot_base"), (HARM, "harm_base")):
         matrix[row, ROWS.index(base)] = 1.0
     return matrix
@@ -93,6 +94,11 @@ class State:
     def _shape(self, count: int) -> None:
         """Scratch space of one decision; vectors that join TTFT and TPOT are [2 * endpoints]."""
         self.scratch: Vector = np.zeros((6, count))
+        self.linear: Vector = self.scratch[:LINEAR_ROWS]
+        self.lateness: Vector = self.scratch[LATENESS]
+        self.harm: Vector = self.scratch[HARM]
+        self.resource: Vector = self.scratch[RESOURCE]
+        self.total: Vector = self.scratch[TOTAL]
         self.latencies: Vector = self.scratch[TTFT : TPOT + 1].reshape(-1)
         self.exponents: Vector = np.zeros(2 * count)
         self.ttft_exponents: Vector = self.exponents[:count]

@@ -169,5 +169,6 @@ def _carry_over(old: EndpointState, new: EndpointState) -> None:
         setattr(new, name, getattr(old, name))
     if old.pool.profile == new.pool.profile:
         new.ttft_bias_log, new.tpot_bias_log = old.ttft_bias_log, old.tpot_bias_log
+        new.ttft_bias, new.tpot_bias = old.ttft_bias, old.tpot_bias
         new.ttft_error, new.tpot_error = old.ttft_error, old.tpot_error
         new.observations = old.observations

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flyball.governor.flight import Flight
+from flyball.governor.marginal import ROWS
 from flyball.governor.request.identify import CONTINUES
 from flyball.governor.request.price import price_candidates
 from flyball.governor.state import TOTAL, State
@@ -27,6 +28,7 @@ Column = tuple[int, float, float, float, float, float, float]
 CANDIDATES_KEPT = 4
 # The margin of what counts as equal grows by itself for each such step of the readings' age.
 AGE_STEP_S = 0.05
+WEIGHTED_LOAD = ROWS.index("weighted_load")
 UNTRUSTED_SHARE_MAX = 0.5
 AFFINITY_LOAD_RATIO_MAX = 1.5
 RETRY_AFTER_S_MIN = 0.05
@@ -69,7 +71,7 @@ def force(state: State, flight: Flight, at: Seconds) -> Choice | None:
     """The best endpoint whatever its price; None if none is open."""
     state.view.audit_trust(at)
     matrix = price_candidates(state, flight, at)
-    total = matrix[TOTAL]
+    total = state.total
     for tried in flight.tried:
         total[tried] = inf
     if flight.session_source == CONTINUES:
@@ -132,19 +134,14 @@ def _distrust(state: State) -> Rule | None:
 
 def _least_request(state: State, flight: Flight, matrix: Vector, rule: Rule) -> Choice:
     """The stated safe rule: least requests per unit of speed, the session's home kept if fair."""
-    total = matrix[TOTAL]
-    usable = [e for e in state.view.endpoints if not isinf(total[e.index])]
-    weighted = sorted(
-        ((e.load + 1) * e.decode.base_s / min(e.seqs_max, 64), e.index) for e in usable
-    )
-    chosen = weighted[0][1]
+    load = np.where(np.isfinite(state.total), state.view.rows[WEIGHTED_LOAD], inf)
+    order = load.argsort()
     home = _home(state, flight)
-    for load, index in weighted:
-        if index == home and load <= AFFINITY_LOAD_RATIO_MAX * weighted[0][0]:
-            chosen = index
-    order = [chosen] + [index for _, index in weighted if index != chosen]
-    columns = _columns(matrix, np.array(order[:CANDIDATES_KEPT]))
-    return _choice(state, flight, columns, len(usable), rule, "none", 1.0)
+    if home >= 0 and load[home] <= AFFINITY_LOAD_RATIO_MAX * load[order[0]]:
+        order = np.concatenate((np.array([home]), order[order != home]))
+    count = int(np.isfinite(load).sum())
+    columns = _columns(matrix, order[: min(count, CANDIDATES_KEPT)])
+    return _choice(state, flight, columns, count, rule, "none", 1.0)
 
 
 def _least_priced(state: State, flight: Flight, matrix: Vector, ranked: list[Column]) -> Choice:

@@ -13,7 +13,7 @@ import numpy as np
 
 from flyball.governor.flight import Flight
 from flyball.governor.marginal import ROWS
-from flyball.governor.state import HARM, LATENESS, RESOURCE, TOTAL, TPOT, TTFT, State
+from flyball.governor.state import HARM, RESOURCE, TPOT, TTFT, State
 from flyball.governor.view import Vector
 from flyball.units import Seconds
 
@@ -24,6 +24,15 @@ _TTFT_TOKEN, _USD_TOKEN, _HARM_TOKEN = (
     _ROW["harm_per_token"],
 )
 
+# Cells of the weight matrix that a request's sizes fill.
+_TTFT_BY_PROMPT = (TTFT, _ROW["ttft_per_token"])
+_HARM_BY_PROMPT = (HARM, _ROW["harm_per_token"])
+_USD_BY_PROMPT = (RESOURCE, _ROW["usd_per_token"])
+_TPOT_BY_KV = (TPOT, _ROW["tpot_per_kv"])
+_HARM_BY_KV = (HARM, _ROW["harm_per_kv"])
+_USD_BY_KV = (RESOURCE, _ROW["usd_per_kv"])
+_USD_BY_OUTPUT = (RESOURCE, _ROW["usd_per_output"])
+
 # Above so many matches a vector of credits is cheaper than one endpoint after the other.
 MATCHES_ONE_BY_ONE = 4
 
@@ -33,25 +42,21 @@ def price_candidates(state: State, flight: Flight, at: Seconds) -> Vector:
     rows = state.view.fresh_rows(at)
     out = state.scratch
     _set_sizes(state.weights, float(flight.prompt_tokens), float(flight.output_tokens))
-    np.matmul(state.weights, rows, out=out[:5])
+    np.matmul(state.weights, rows, out=state.linear)
     flight.matches = _credit_prefix(state, flight, rows, out) if flight.head.prefix else ()
     _lateness(state, flight, rows, out)
-    total = out[TOTAL]
-    np.add(out[LATENESS], out[HARM], out=total)
-    total += out[RESOURCE]
+    total = state.total
+    np.add(state.lateness, state.harm, out=total)
+    total += state.resource
     total += flight.scope.closed(state.view)
     return out
 
 
 def _set_sizes(matrix: Vector, prompt: float, output: float) -> None:
     kv = prompt + 0.5 * output
-    matrix[TTFT, _ROW["ttft_per_token"]] = prompt
-    matrix[TPOT, _ROW["tpot_per_kv"]] = kv
-    matrix[HARM, _ROW["harm_per_token"]] = prompt
-    matrix[HARM, _ROW["harm_per_kv"]] = kv
-    matrix[RESOURCE, _ROW["usd_per_token"]] = prompt
-    matrix[RESOURCE, _ROW["usd_per_kv"]] = kv
-    matrix[RESOURCE, _ROW["usd_per_output"]] = output
+    matrix[_TTFT_BY_PROMPT] = matrix[_HARM_BY_PROMPT] = matrix[_USD_BY_PROMPT] = prompt
+    matrix[_TPOT_BY_KV] = matrix[_HARM_BY_KV] = matrix[_USD_BY_KV] = kv
+    matrix[_USD_BY_OUTPUT] = output
 
 
 def _credit_prefix(
@@ -100,7 +105,7 @@ def _lateness(state: State, flight: Flight, rows: Vector, out: Vector) -> None:
     np.minimum(z, state.exponent_max, out=z)
     np.exp(z, out=z)
     z += ones
-    late = out[LATENESS]
+    late = state.lateness
     np.multiply(state.ttft_exponents, state.tpot_exponents, out=late)
     if e2e_s > 0.0:
         late *= _e2e_excess(state, flight, rows, out, e2e_s)
