@@ -37,7 +37,11 @@ def flyball(folder: Path, engines: list[int], port: int) -> list[str]:
 
 
 def fleet(engines: list[int]) -> str:
-    """The fleet file of a benchmark: one pool with these ports, one principal, one class."""
+    """The fleet file of a benchmark: one pool with these ports, one principal, one class.
+
+    The mock answers at once, so the profile is the fastest there is: with a slow one predictions
+    would be off, and the fall-back rule would be measured instead of the price rule.
+    """
     digest = sha256(rig.KEY.encode()).hexdigest()
     urls = "".join(f"      - http://127.0.0.1:{port}\n" for port in engines)
     return (
@@ -45,7 +49,7 @@ def fleet(engines: list[int]) -> str:
         "sites: {here: {jurisdiction: EU}}\n"
         "pools:\n"
         "  pool:\n"
-        "    site: here\n    engine: vllm\n    profile: h100/llama-3.1-8b\n"
+        "    site: here\n    engine: vllm\n    profile: cpu/onnx-small\n"
         f"    models: [{rig.MODEL}]\n    endpoints:\n{urls}"
         "classes: {chat: {value_usd: 0.05, ttft_ms: 2000, deadline_s: 60}}\n"
         f"principals: {{bench: {{key_sha256: {digest}}}}}\n"

@@ -7,7 +7,8 @@ Linear in the request's sizes, so that a request reads one row per endpoint and 
     harm   = harm_base + harm_per_token * uncached + harm_per_kv * kv
 
 `weighted_load` = requests there, with this one, per unit of the engine's speed: what the fall-back
-rule reads when predictions are not believed. `*_trust` in (0, 1] widens the logistic of a miss where predictions have been off.
+rule reads when predictions are not believed. `*_trust` in (0, 1] widens the logistic of a miss
+where predictions have been off.
 
 TTFT: work waiting in front, in chunks of `step_tokens_max`, each chunk one mixed step (the form of
 chunked prefill; the step cost is the pool's Profile). TPOT: one decode step after this one
@@ -40,7 +41,7 @@ ROWS = (
 )
 
 PREFILL_SHARE_MAX = 0.8
-# Weighted least-request: load per unit of speed, as if no engine gained from more than 64 sequences.
+# Weighted least-request: as if no engine gained from more than 64 sequences at once.
 WEIGHT_SEQS_MAX = 64
 KV_PRESSURE_FROM = 0.7
 TYPICAL_PROMPT_TOKENS = 512.0
