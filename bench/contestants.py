@@ -39,8 +39,8 @@ def flyball(folder: Path, engines: list[int], port: int) -> list[str]:
 def fleet(engines: list[int]) -> str:
     """The fleet file of a benchmark: one pool with these ports, one principal, one class.
 
-    The mock answers at once, so the profile is the fastest there is: with a slow one predictions
-    would be off, and the fall-back rule would be measured instead of the price rule.
+    The mock has no engine's timing, so predictions are off and a real gateway would place by its
+    fall-back rule; that guard is opened here, so that the price rule is what is measured.
     """
     digest = sha256(rig.KEY.encode()).hexdigest()
     urls = "".join(f"      - http://127.0.0.1:{port}\n" for port in engines)
@@ -53,6 +53,7 @@ def fleet(engines: list[int]) -> str:
         f"    models: [{rig.MODEL}]\n    endpoints:\n{urls}"
         "classes: {chat: {value_usd: 0.05, ttft_ms: 2000, deadline_s: 60}}\n"
         f"principals: {{bench: {{key_sha256: {digest}}}}}\n"
+        "pricing: {mispredict_ratio_max: 1000}\n"
         "ledger: {folder: ledger}\n"
     )
 
