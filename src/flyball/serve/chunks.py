@@ -12,14 +12,46 @@ from flyball.units import Bytes
 LINE_BYTES_MAX: Bytes = 4096
 TRAILER_BYTES_MAX: Bytes = 8192
 CHUNK_BYTES_MAX: Bytes = 1 << 40
+KNOWN_SIZES_MAX = 1024
+SHORT_LINE_BYTES_MAX: Bytes = 32
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[^\x00-\x08\x0a-\x1f\x7f]{0,4096})?\r\n")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n")
 
 _AT_SIZE, _IN_DATA, _AT_DATA_END, _AT_TRAILER, _DONE = range(5)
 
 
+class _KnownSizes(dict[bytes, int]):
+    """Chunk size line without its CR LF -> the size, read once each; 0 = look more closely."""
+
+    def __missing__(self, line: bytes) -> int:
+        size = _SIZE.fullmatch(line + b"\r\n")
+        length = int(size[1], 16) if size is not None else 0
+        if len(self) >= KNOWN_SIZES_MAX:
+            self.clear()
+        self[line] = length
+        return length
+
+
+_sizes = _KnownSizes()
+
+
+def _skip_whole(data: bytes) -> int:
+    """The index after the whole, plain chunks that `data` begins with: what streams consist of."""
+    at = 0
+    while True:
+        line_end = data.find(b"\r\n", at, at + SHORT_LINE_BYTES_MAX)
+        if line_end < 0:
+            return at
+        length = _sizes[data[at:line_end]]
+        after = line_end + 4 + length
+        if not length or data[after - 2 : after] != b"\r\n":
+            return at
+        at = after
+
+
 class ChunkScan:
-    """The state of one chunked body; `chunks_max` bounds the work that tiny chunks can ask for."""
+    """The state of one chunked body; `chunks_max` bounds the work that tiny chunks of a decoded
+    body can ask for."""
 
     __slots__ = ("_chunks_left", "_left", "_part", "_phase", "_trailer_bytes")
 
@@ -40,21 +72,19 @@ class ChunkScan:
 
         Chunk data is appended to `body` if there is one. ValueError says what framing is bad.
         """
+        at = 0
         if body is None and self._phase == _AT_SIZE and not self._part:
-            size = _SIZE.match(data)
-            if size is not None:
-                length = int(size[1], 16)
-                if length and size.end() + length + 2 == len(data) and data[-2:] == b"\r\n":
-                    return -1
+            at = _skip_whole(data)
+            if at == len(data):
+                return -1
         joined = len(self._part)
         if joined:
             data = self._part + data
             self._part = b""
-        end = self._scan(data, body)
+        end = self._scan(data, at, body)
         return end if end < 0 else end - joined
 
-    def _scan(self, data: bytes, body: bytearray | None) -> int:
-        at = 0
+    def _scan(self, data: bytes, at: int, body: bytearray | None) -> int:
         while True:
             if self._phase == _IN_DATA:
                 take = min(self._left, len(data) - at)

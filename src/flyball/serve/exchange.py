@@ -249,6 +249,13 @@ class Exchange:
 
     def on_body(self, data: bytes, is_last: bool) -> None:
         """Some of the body."""
+        tail = self._tail
+        if tail is not None and not is_last and not self._is_chunking:
+            self._last_byte_at = self._desk.now()
+            self._output_bytes += len(data)
+            tail.append(data if len(data) <= TAIL_BYTES_MAX else data[-TAIL_BYTES_MAX:])
+            self._connection.write(data)
+            return
         response = self._response
         if response is None:
             self._keep_error(data, is_last)

@@ -332,11 +332,22 @@ class Upstream(asyncio.Protocol):
         self._scan = ChunkScan() if response.length == CHUNKED else None
 
     def _read_body(self, data: bytes) -> None:
-        attempt = self.attempt
+        attempt, scan = self.attempt, self._scan
         if attempt is None:
             return
-        if self._scan is not None:
-            self._read_chunks(attempt, self._scan, data)
+        if scan is not None:
+            if self._decode:
+                self._read_decoded(attempt, scan, data)
+                return
+            try:
+                end = scan.feed(data)
+            except ValueError as bad:
+                self._break("garbage", str(bad))
+                return
+            if end < 0:
+                attempt.on_body(data, False)
+            else:
+                self._finish(attempt, data, end)
         elif self._left == UNTIL_END:
             attempt.on_body(data, False)
         elif len(data) < self._left:
@@ -345,22 +356,17 @@ class Upstream(asyncio.Protocol):
         else:
             self._finish(attempt, data, self._left)
 
-    def _read_chunks(self, attempt: Attempt, scan: ChunkScan, data: bytes) -> None:
-        body = bytearray() if self._decode else None
+    def _read_decoded(self, attempt: Attempt, scan: ChunkScan, data: bytes) -> None:
+        """Chunks for a client that does not understand them."""
+        body = bytearray()
         try:
             end = scan.feed(data, body)
         except ValueError as bad:
             self._break("garbage", str(bad))
             return
         if end >= 0:
-            if end < len(data):
-                self._keep = False
-            if body is None:
-                self._finish(attempt, data, end)
-            else:
-                self._finish(attempt, bytes(body), len(body))
-        elif body is None:
-            attempt.on_body(data, False)
+            self._keep = self._keep and end == len(data)
+            self._finish(attempt, bytes(body), len(body))
         elif body:
             attempt.on_body(bytes(body), False)
 

@@ -111,7 +111,7 @@ def test_bad_framing_is_refused(bad: bytes, cut: int) -> None:
 
 def test_work_and_trailers_are_bounded() -> None:
     with pytest.raises(ValueError, match="small chunks"):
-        ChunkScan(chunks_max=3).feed(b"1\r\na\r\n" * 4)
+        ChunkScan(chunks_max=3).feed(b"1\r\na\r\n" * 4, bytearray())
     scan = ChunkScan()
     scan.feed(b"0\r\n")
     with pytest.raises(ValueError, match="trailer"):
