@@ -1,4 +1,7 @@
-"""What do the benchmarks ask for? Chat requests of 1.5 KB, as a whole answer or as a stream."""
+"""What do the benchmarks ask for? Chat requests of 1.5 KB, as a whole answer or as a stream.
+
+All have the same system prompt; the user's part begins with a number that the load generator sets.
+"""
 
 import json
 from pathlib import Path
@@ -7,6 +10,7 @@ import rig
 
 BODY_BYTES = 1500
 OUTPUT_TOKENS_MAX = 64
+NONCE = "@" * 8
 
 
 def whole(folder: Path) -> Path:
@@ -26,6 +30,7 @@ def _write(file: Path, rest: dict[str, object]) -> Path:
     ]
     document = {"model": rig.MODEL, "messages": messages, **rest}
     missing = BODY_BYTES - len(json.dumps(document))
-    messages[1]["content"] = ("How does a flyball governor keep its speed? " * 40)[:missing]
+    question = NONCE + " How does a flyball governor keep its speed?" * 40
+    messages[1]["content"] = question[:missing]
     file.write_text(json.dumps(document))
     return file

@@ -128,21 +128,21 @@ def envoy(folder: Path, engines: list[int], port: int) -> list[str]:
 def sglang_router(folder: Path, engines: list[int], port: int) -> list[str]:
     """Regular mode."""
     python = str(rivals.environment("sglang-router") / "bin" / "python")
-    words = [python, "-m", "sglang_router.launch_router", *_listen(port)]
+    words = [python, "-m", "sglang_router.launch_router", *_listen(port), *_metrics()]
     return [*words, "--log-level", "error", "--worker-urls", *_urls(engines)]
 
 
 def smg(folder: Path, engines: list[int], port: int) -> list[str]:
     """Regular mode."""
     program = str(rivals.environment("smg") / "bin" / "smg")
-    words = [program, "launch", *_listen(port), "--log-level", "error"]
+    words = [program, "launch", *_listen(port), *_metrics(), "--log-level", "error"]
     return [*words, "--worker-urls", *_urls(engines)]
 
 
 def vllm_router(folder: Path, engines: list[int], port: int) -> list[str]:
     """Regular mode."""
     program = str(rivals.environment("vllm-router") / "bin" / "vllm-router")
-    words = [program, *_listen(port), "--log-level", "error"]
+    words = [program, *_listen(port), *_metrics(), "--log-level", "error"]
     return [*words, "--worker-urls", *_urls(engines)]
 
 
@@ -183,6 +183,11 @@ def _address(port: int) -> dict[str, object]:
 
 def _listen(port: int) -> list[str]:
     return ["--host", "127.0.0.1", "--port", str(port)]
+
+
+def _metrics() -> list[str]:
+    """A port of its own for the metrics page, as two runs may meet on one machine."""
+    return ["--prometheus-port", str(rig.free_ports(1))]
 
 
 def _urls(engines: list[int]) -> list[str]:

@@ -7,6 +7,7 @@ this machine spoils the rates more than the cost per request.
 
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -80,8 +81,9 @@ def build(name: str) -> Path:
 
 
 def free_ports(count: int) -> int:
-    """The first of `count` neighbouring free ports."""
-    for first in range(21_000 + os.getpid() % 4_000, 60_000, count + 1):
+    """The first of `count` neighbouring free ports, below those that the kernel hands out."""
+    for _ in range(200):
+        first = random.randrange(12_000, 32_000 - count)
         probes = [socket.socket() for _ in range(count)]
         try:
             for offset, probe in enumerate(probes):

@@ -6,7 +6,8 @@
  * One thread on epoll, keep-alive. Without --rate the loop is closed: each connection asks again as
  * soon as it is answered. With it the loop is open: requests become due at random (Poisson) times of
  * that mean rate and a request's time counts from when it was due, so that a slow answer is not
- * hidden by the wait of the next. It prints one JSON object. `ok` = complete answers with 2xx;
+ * hidden by the wait of the next. Eight `@` in the body become a number of their own in each request,
+ * so that no prompt is like another. It prints one JSON object. `ok` = complete answers with 2xx;
  * `good` = those of them that took no longer than --good-us. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -39,7 +40,8 @@ struct connection {
 
 static struct connection all[CONNECTIONS_MAX];
 static struct sockaddr_in target;
-static char *request;
+static char *request, *nonce;
+static unsigned asked;
 static size_t request_length;
 static int poll_fd, connections = 64, port = 8080;
 static unsigned bins[BINS];
@@ -79,6 +81,8 @@ static void ask(struct connection *c, long long since_ns) {
     c->part = HEAD;
     c->head_length = 0;
     c->is_answered = c->is_closing = 0;
+    for (int i = 0, number = (int)asked++; nonce && i < 8; i++, number >>= 4)
+        nonce[i] = "0123456789abcdef"[number & 15];
     if (send(c->fd, request, request_length, MSG_NOSIGNAL) != (ssize_t)request_length) {
         faults++;
         reopen(c);
@@ -254,6 +258,7 @@ static void make_request(const char *file, const char *path, const char *key) {
     memcpy(request + request_length, body, length);
     request_length += length;
     free(body);
+    nonce = memmem(request, request_length, "@@@@@@@@", 8);
 }
 
 int main(int argc, char **argv) {
