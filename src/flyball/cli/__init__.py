@@ -13,6 +13,7 @@ COMMANDS = {
     "engine": "Emulate an inference engine over HTTP, with a real engine's timing.",
     "check": "Check a fleet file: all errors at once, with file:line:column.",
     "replay": "Send a recorded trace as live load and report latency and goodput.",
+    "sim": "Run a scenario in the simulated world: the same governor, simulated engines.",
     "explain": "Say why a request was placed, held or refused, price by price.",
     "prices": "Show the prices now in force.",
     "schema": "Print the JSON Schema of the fleet file.",

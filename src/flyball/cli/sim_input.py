@@ -1,0 +1,177 @@
+"""What does a scenario file say, or what is wrong with it and where? (For sim, sweep, ...)"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from jsonschema import Draft202012Validator, ValidationError
+from msgspec.structs import replace
+
+from flyball.dialects.traces import scale
+from flyball.dialects.traces.row import Tally, TraceRow
+from flyball.governor.policy import Policy
+from flyball.model.fleet import Fleet
+from flyball.serve import config, tracefile
+from flyball.serve.config.errors import did_you_mean, listed
+from flyball.serve.config.text import Document, parse
+from flyball.sim.build import ScenarioFaults, build
+from flyball.sim.run import generated
+from flyball.sim.scenario import Scenario
+
+
+class CannotSimulate(click.ClickException):
+    """The scenario cannot be run: the message names each place and the next step."""
+
+    exit_code = 2
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario that can be run: what it says, what it stands for, and where its load is."""
+
+    name: str
+    scenario: Scenario
+    fleet: Fleet
+    policy: Policy
+    folder: str
+
+    def rows(self) -> Iterable[TraceRow]:
+        """The load, scaled; TraceError where the trace cannot be read."""
+        trace = self.scenario.workload.trace
+        if trace is None:
+            return generated(self.scenario)
+        path = Path(self.folder) / trace.file
+        speed = trace.speed
+        if trace.rate is not None:
+            speed = scale.speed_for_rate(scale.extent(self._read(path)), trace.rate)
+        return scale.faster(self._read(path), speed * self.scenario.workload.load)
+
+    def _read(self, path: Path) -> Iterable[TraceRow]:
+        trace = self.scenario.workload.trace
+        assert trace is not None
+        rows = tracefile.rows(path, trace.format, Tally())
+        return rows if trace.limit is None else scale.head(rows, trace.limit)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a scenario file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "flyball.scenario.v1.json",
+        "title": "Scenario of a Flyball simulation, version v1",
+        **msgspec.json.schema(Scenario),
+    }
+
+
+def load(path: str, changes: Iterable[str] = ()) -> Plan:
+    """Read and check; `changes` are `key.path=value` settings that override the file.
+
+    Raises CannotSimulate with every fault found, each with file:line:column.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text("utf-8")
+    except OSError as error:
+        raise CannotSimulate(f"cannot read {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise CannotSimulate(f"{path}: the file is not UTF-8; save it as UTF-8 text") from None
+    document = parse(text, path)
+    if isinstance(document.data, dict):
+        for change in changes:
+            _set(document.data, change)
+        _check_shape(document)
+    _raise_if_bad(document)
+    return plan(msgspec.convert(document.data, Scenario), document, file)
+
+
+def plan(scenario: Scenario, document: Document, file: Path) -> Plan:
+    """What a well-formed scenario stands for."""
+    loaded = None
+    if scenario.fleet.file:
+        loaded = _fleet_file(str(file.parent / scenario.fleet.file))
+    try:
+        fleet, policy = build(scenario, loaded)
+    except ScenarioFaults as found:
+        for fault in found.faults:
+            document.fault(fault.path, fault.message, fault.next_step)
+        _raise_if_bad(document)
+        raise
+    return Plan(
+        name=file.stem,
+        scenario=scenario,
+        fleet=fleet,
+        policy=policy,
+        folder=str(file.parent.absolute()),
+    )
+
+
+def changed(base: Plan, change: Callable[[Scenario], Scenario]) -> Plan:
+    """The same plan with another scenario; the fleet is built anew."""
+    scenario = change(base.scenario)
+    loaded = (base.fleet, base.policy) if scenario.fleet.file else None
+    fleet, policy = build(scenario, loaded)
+    return replace(base, scenario=scenario, fleet=fleet, policy=policy)
+
+
+def _fleet_file(path: str) -> tuple[Fleet, Policy]:
+    try:
+        found = config.load(path, is_lenient=True)
+    except config.ConfigErrors as errors:
+        raise CannotSimulate(str(errors)) from None
+    except OSError as error:
+        raise CannotSimulate(f"cannot read {path}: {error.strerror or error}") from None
+    return found.fleet, found.policy
+
+
+def _set(data: dict[str, Any], change: str) -> None:
+    """`workload.load=1.5`: the value is YAML."""
+    path, equals, value = change.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{change!r} is not KEY=VALUE", param_hint="--set")
+    *parents, last = path.split(".")
+    for parent in parents:
+        inner = data.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise click.BadParameter(f"{parent!r} of {path!r} is no section", param_hint="--set")
+        data = inner
+    data[last] = parse(value, "--set").data
+
+
+def _check_shape(document: Document) -> None:
+    """Note every fault of shape: unknown and missing keys, wrong kinds, values out of bounds."""
+    for error in Draft202012Validator(schema()).iter_errors(document.data):
+        for found in _leaves(error):
+            _note(document, found)
+
+
+def _leaves(error: ValidationError) -> list[ValidationError]:
+    """The findings behind an `anyOf`, without those that only say "not nothing"."""
+    if error.validator != "anyOf" or not error.context:
+        return [error]
+    inner = [one for one in error.context if one.validator_value != "null"]
+    return [leaf for one in inner for leaf in _leaves(one)]
+
+
+def _note(document: Document, error: ValidationError) -> None:
+    path = tuple(error.absolute_path)
+    given: Any = error.instance
+    node: Any = error.schema
+    if error.validator == "additionalProperties":
+        known = list(node.get("properties", {}))
+        for key in given:
+            if key not in known:
+                step = f"{did_you_mean(key, known)}Keys here: {listed(known, most=30)}."
+                document.fault((*path, key), f"unknown key {key!r}", step, at="key")
+    elif error.validator == "enum":
+        words = [str(word) for word in node["enum"]]
+        step = f"{did_you_mean(str(given), words)}Use one of {listed(words)}."
+        document.fault(path, f"{given!r} is not known here", step)
+    else:
+        about = node.get("description", "") if error.validator != "required" else ""
+        document.fault(path, error.message[:200], about or "Correct it: `flyball sim --schema`.")
+
+
+def _raise_if_bad(document: Document) -> None:
+    if document.is_bad:
+        raise CannotSimulate("\n".join(str(error) for error in sorted(document.errors)))

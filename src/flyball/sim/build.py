@@ -1,0 +1,253 @@
+"""Which fleet and policy does a scenario describe, and what in it cannot be?
+
+Names that point nowhere, promises that no hardware of the fleet can keep and fleets without
+capacity are told as `Fault`s, all at once, by the path of the key at fault.
+"""
+
+from difflib import get_close_matches
+from math import inf
+
+from msgspec import Struct
+from msgspec.structs import fields, replace
+
+from flyball.dialects.profiles import catalogue
+from flyball.governor.policy import Policy, Pricing, Resilience
+from flyball.model.fleet import Endpoint, Fleet, Pool, Site
+from flyball.model.profile import Profile
+from flyball.model.request import Promise, RequestClass
+from flyball.sim.cores import autoscaler_names, core_names
+from flyball.sim.scenario import FleetShape, PolicyShape, PoolShape, Scenario, Trigger
+from flyball.sim.workload import KINDS
+from flyball.units import seconds_from_ms
+
+Path = tuple[str | int, ...]
+DEFAULT_CLASS = RequestClass(name="default")
+
+
+class Fault(Struct, frozen=True):
+    """One thing that cannot be: where, what, and what to do."""
+
+    path: Path
+    message: str
+    next_step: str
+
+
+class ScenarioFaults(ValueError):
+    """A scenario that cannot be run; `faults` holds all that was found."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        lines = [
+            f"{'.'.join(map(str, one.path))}: {one.message}. {one.next_step}" for one in faults
+        ]
+        super().__init__("\n".join(lines))
+        self.faults = faults
+
+
+def near(word: str, known: list[str]) -> str:
+    """`Did you mean 'x'?`, or the list of what there is."""
+    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"There are: {', '.join(known[:20])}." if known else "There are none."
+
+
+def build(scenario: Scenario, loaded: tuple[Fleet, Policy] | None = None) -> tuple[Fleet, Policy]:
+    """The fleet, with room for every replica that an autoscaler may start, and the policy.
+
+    `loaded` = what the fleet file named by the scenario stands for. Raises ScenarioFaults.
+    """
+    faults: list[Fault] = []
+    if loaded is None:
+        fleet, classes = _described(scenario, faults)
+    else:
+        fleet, classes = loaded[0], loaded[1].classes
+    _check_names(scenario, [p.name for p in fleet.pools] if fleet else [], faults)
+    base = loaded[1] if loaded else Policy(classes=classes)
+    policy = _policy(base, scenario.policy, faults)
+    if fleet is not None:
+        _check_triggers(scenario.triggers, fleet, faults)
+        _check_promises(fleet, policy.classes, faults)
+    if faults or fleet is None:
+        raise ScenarioFaults(faults)
+    mode = "observe" if scenario.core == "observe" else "enforce"
+    policy = replace(policy, mode=mode, principals=(), refuse_without_ledger=False)
+    return fleet, policy
+
+
+def replicas_of(scenario: Scenario, pool: str) -> tuple[int, int]:
+    """(how many run at the start, how many there can be) of a pool described in the scenario."""
+    shape = scenario.fleet.pools[pool]
+    scaler = scenario.autoscalers.get(pool)
+    return shape.replicas, max(shape.replicas, scaler.replicas_max if scaler else 0)
+
+
+def _described(
+    scenario: Scenario, faults: list[Fault]
+) -> tuple[Fleet | None, tuple[RequestClass, ...]]:
+    shape = scenario.fleet
+    sites = [
+        Site(
+            name=name,
+            jurisdiction=site.jurisdiction,
+            tier=site.tier,
+            rtt_s=seconds_from_ms(site.rtt_ms),
+            power_watts_max=site.power_watts_max or inf,
+            usd_per_kwh=site.usd_per_kwh,
+        )
+        for name, site in shape.sites.items()
+    ]
+    pools: list[Pool] = []
+    for name, pool in shape.pools.items():
+        profile = _profile(name, pool, faults)
+        if pool.site not in shape.sites:
+            step = near(pool.site, list(shape.sites))
+            faults.append(Fault(("fleet", "pools", name, "site"), f"no site {pool.site!r}", step))
+        elif profile is not None:
+            pools.append(_pool(name, pool, profile))
+    _check_capacity(scenario, faults)
+    classes = _classes(shape)
+    if faults:
+        return None, classes
+    endpoints = [
+        Endpoint(name=f"{pool.name}-{i}", pool=pool.name, url="", metrics_url="simulated")
+        for pool in pools
+        for i in range(replicas_of(scenario, pool.name)[1])
+    ]
+    return Fleet(sites=tuple(sites), pools=tuple(pools), endpoints=tuple(endpoints)), classes
+
+
+def _profile(name: str, pool: PoolShape, faults: list[Fault]) -> Profile | None:
+    known = catalogue()
+    profile = known.get(pool.profile)
+    if profile is None:
+        path = ("fleet", "pools", name, "profile")
+        step = near(pool.profile, list(known))
+        faults.append(Fault(path, f"there is no profile named {pool.profile!r}", step))
+    elif pool.usd_per_hour is not None:
+        return replace(profile, usd_per_hour=pool.usd_per_hour)
+    return profile
+
+
+def _pool(name: str, pool: PoolShape, profile: Profile) -> Pool:
+    return Pool(
+        name=name,
+        site=pool.site,
+        models=pool.models or (profile.model,),
+        engine=pool.engine,
+        profile=profile,
+        prefix_cache=pool.prefix_cache,
+    )
+
+
+def _classes(shape: FleetShape) -> tuple[RequestClass, ...]:
+    classes = [
+        RequestClass(
+            name=name,
+            value_usd=one.value_usd,
+            promise=Promise(
+                ttft_s=seconds_from_ms(one.ttft_ms),
+                tpot_s=seconds_from_ms(one.tpot_ms),
+                e2e_s=seconds_from_ms(one.e2e_ms),
+            ),
+            jurisdictions=one.jurisdictions,
+            sheddable=one.sheddable,
+            queue_s_max=seconds_from_ms(one.queue_ms_max),
+            output_tokens_mean=one.output_tokens_mean,
+            deadline_s=one.deadline_s,
+        )
+        for name, one in shape.classes.items()
+    ]
+    return tuple(classes) or (DEFAULT_CLASS,)
+
+
+def _check_capacity(scenario: Scenario, faults: list[Fault]) -> None:
+    shape = scenario.fleet
+    if not shape.pools:
+        faults.append(Fault(("fleet",), "it has no pools", "Give `pools`, or `file`."))
+    elif not any(replicas_of(scenario, name)[1] for name in shape.pools):
+        step = "Give at least one pool a replica."
+        faults.append(Fault(("fleet", "pools"), "the fleet has no capacity at all", step))
+
+
+def _check_names(scenario: Scenario, pools: list[str], faults: list[Fault]) -> None:
+    work = scenario.workload
+    if (work.generate is None) == (work.trace is None):
+        step = "Give one of `generate` and `trace`."
+        faults.append(Fault(("workload",), "exactly one source of load is needed", step))
+    for name in work.generate.mix if work.generate else ():
+        if name not in KINDS:
+            path = ("workload", "generate", "mix", name)
+            faults.append(Fault(path, f"no kind of work {name!r}", near(name, list(KINDS))))
+    if work.generate and not sum(work.generate.mix.values()):
+        step = "Give at least one kind a share above 0."
+        faults.append(Fault(("workload", "generate", "mix"), "all shares are 0", step))
+    if scenario.core not in core_names():
+        step = near(scenario.core, core_names())
+        faults.append(Fault(("core",), f"no core is named {scenario.core!r}", step))
+    for name, scaler in scenario.autoscalers.items():
+        if scaler.rule not in autoscaler_names():
+            path = ("autoscalers", name, "rule")
+            step = near(scaler.rule, autoscaler_names())
+            faults.append(Fault(path, f"no autoscaler is named {scaler.rule!r}", step))
+        if pools and name not in pools:
+            faults.append(Fault(("autoscalers", name), f"no pool {name!r}", near(name, pools)))
+        elif scenario.fleet.file:
+            step = "Describe the pools in the scenario to scale them."
+            faults.append(Fault(("autoscalers", name), "a fleet file's pools are fixed", step))
+    if scenario.warmup_s >= scenario.duration_s:
+        step = "Make it shorter than duration_s."
+        faults.append(Fault(("warmup_s",), "nothing is left to report", step))
+
+
+def _policy(base: Policy, shape: PolicyShape, faults: list[Fault]) -> Policy:
+    for name, kind in (("pricing", Pricing), ("resilience", Resilience)):
+        known = [field.name for field in fields(kind)]
+        given: dict[str, float] = getattr(shape, name)
+        for key in given:
+            if key not in known:
+                path = ("policy", name, key)
+                faults.append(Fault(path, f"unknown key {key!r}", near(key, known)))
+    if faults:
+        return base
+    whole = {key: int(value) if key.endswith("_max") and key[0] in "ahic" else value
+             for key, value in shape.resilience.items()}  # fmt: skip
+    return replace(
+        base,
+        pricing=replace(base.pricing, **shape.pricing),
+        resilience=replace(base.resilience, **whole),
+        tick_s=shape.tick_s,
+    )
+
+
+def _check_triggers(triggers: tuple[Trigger, ...], fleet: Fleet, faults: list[Fault]) -> None:
+    known = [endpoint.name for endpoint in fleet.endpoints]
+    known += [pool.name for pool in fleet.pools] + [site.name for site in fleet.sites]
+    for i, trigger in enumerate(triggers):
+        if trigger.target and trigger.target not in known:
+            path = ("triggers", i, "target")
+            step = near(trigger.target, known)
+            faults.append(Fault(path, f"nothing is named {trigger.target!r}", step))
+
+
+def _check_promises(fleet: Fleet, classes: tuple[RequestClass, ...], faults: list[Fault]) -> None:
+    """A promise below what the fastest idle replica needs can never be kept."""
+    for klass in classes:
+        promise = klass.promise
+        places = [
+            (fleet.site_of(pool).rtt_s, pool.profile)
+            for pool in fleet.pools
+            if not klass.jurisdictions or fleet.site_of(pool).jurisdiction in klass.jurisdictions
+        ]
+        path = ("fleet", "classes", klass.name)
+        if not places:
+            step = "Allow another jurisdiction, or add a pool there."
+            faults.append(Fault(path, "no pool stands where this class may run", step))
+            continue
+        step_s = min(profile.decode.base_s for _, profile in places)
+        first_s = min(rtt_s + profile.mixed.base_s for rtt_s, profile in places)
+        if 0.0 < promise.tpot_s < step_s:
+            text = f"no replica makes a token in {promise.tpot_s * 1e3:g} ms"
+            faults.append(Fault((*path, "tpot_ms"), text, f"The fastest needs {step_s * 1e3:g}."))
+        if 0.0 < promise.ttft_s < first_s:
+            text = f"no replica answers within {promise.ttft_s * 1e3:g} ms"
+            faults.append(Fault((*path, "ttft_ms"), text, f"The nearest needs {first_s * 1e3:g}."))

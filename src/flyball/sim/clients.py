@@ -1,0 +1,128 @@
+"""What do clients do when they are refused, cut off or kept waiting?
+
+They are OpenAI's SDK (openai-python 2, `_base_client.py`): two retries of a connection error, a
+time-out or a status 408, 409, 429 or >= 500; `x-should-retry` overrules that; the pause is
+`retry-after` if it lies in (0, 60] s, else 0.5 s doubling to 8 s less up to 25 %. An answer that
+has begun is not tried again. Patience = how long a client waits for the first byte (600 s there).
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from flyball.model.faults import Refusal
+from flyball.sim.clock import Chance, Clock
+from flyball.sim.exchange import Call, End, Exchange
+from flyball.sim.network import Network
+from flyball.units import Ratio, Seconds
+
+RETRIED_STATUSES = frozenset({408, 409, 429})
+RETRY_AFTER_S_MAX: Seconds = 60.0
+
+
+class ClientRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the clients of a world behave; `patience_s` by class, "" = all others."""
+
+    rtt_ms: float = 0.0
+    retries: int = 2
+    backoff_s: Seconds = 0.5
+    backoff_s_max: Seconds = 8.0
+    jitter_ratio: Ratio = 0.25
+    patience_s: dict[str, Seconds] = {}
+
+    def patience(self, class_name: str) -> Seconds:
+        """How long a client of this class waits for a first byte."""
+        return self.patience_s.get(class_name, self.patience_s.get("", 600.0))
+
+
+class Clients:
+    """All clients. `send(call)` brings a try to a gateway and returns it; `closed(exchange)` tells
+    that gateway that the client has gone; `ended(call)` takes what came of it."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        network: Network,
+        rules: ClientRules,
+        chance: Chance,
+        send: Callable[[Call], Exchange],
+        closed: Callable[[Exchange], None],
+        ended: Callable[[Call], None],
+    ) -> None:
+        self._clock = clock
+        self._network = network
+        self._rules = rules
+        self._chance = chance
+        self._send = send
+        self._closed = closed
+        self._ended = ended
+        self.tries = 0
+
+    def attempt(self, call: Call) -> None:
+        """Send it, or send it again."""
+        call.tries += 1
+        self.tries += 1
+        exchange = self._send(call)
+        patience_s = self._rules.patience(call.klass.name)
+        self._clock.timer(self._clock.now + patience_s, exchange, self._lose_patience)
+
+    def served(self, exchange: Exchange, status: int) -> None:
+        """The whole answer has left the gateway now."""
+        call = exchange.call
+        if call.current is not exchange:
+            return
+        call.endpoint = exchange.endpoint
+        if status >= 400:
+            self._end(call, "refused", f"status-{status}")
+            return
+        call.cached_tokens = exchange.cached_tokens
+        call.output_tokens = call.row.output_tokens
+        self._end(call, "served", "")
+
+    def first_byte(self, exchange: Exchange) -> None:
+        """The first byte has left the gateway now."""
+        if exchange.call.current is exchange:
+            exchange.call.first_at = self._clock.now + self._network.to_client()
+
+    def refused(self, exchange: Exchange, refusal: Refusal) -> None:
+        """The gateway said no, before the answer began."""
+        fault, call = refusal.fault, exchange.call
+        if call.current is not exchange:
+            return
+        retry = fault.should_retry if refusal.should_retry is None else refusal.should_retry
+        if not retry or call.tries > self._rules.retries:
+            self._end(call, "refused" if fault.status < 500 else "failed", refusal.code)
+            return
+        self._retry(call, refusal.retry_after_s)
+
+    def cut_off(self, exchange: Exchange, refusal: Refusal) -> None:
+        """The answer broke off in its midst."""
+        if exchange.call.current is exchange:
+            self._end(exchange.call, "failed", refusal.code)
+
+    def _lose_patience(self, exchange: Exchange) -> None:
+        if exchange.first_byte:
+            return
+        call = exchange.call
+        if call.current is not exchange:
+            return
+        call.current = None
+        self._closed(exchange)
+        if call.tries > self._rules.retries:
+            self._end(call, "gave-up", "client-timeout")
+        else:
+            self._retry(call, 0.0)
+
+    def _retry(self, call: Call, retry_after_s: Seconds) -> None:
+        if 0.0 < retry_after_s <= RETRY_AFTER_S_MAX:
+            pause_s = retry_after_s
+        else:
+            rules = self._rules
+            pause_s = min(rules.backoff_s * 2.0 ** (call.tries - 1), rules.backoff_s_max)
+            pause_s *= 1.0 - rules.jitter_ratio * self._chance.uniform()
+        self._clock.at(self._clock.now + self._network.to_client() + pause_s, self.attempt, call)
+
+    def _end(self, call: Call, end: End, code: str) -> None:
+        call.end, call.code, call.is_over = end, code, True
+        call.done_at = max(call.first_at, self._clock.now + self._network.to_client())
+        self._ended(call)

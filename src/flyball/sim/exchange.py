@@ -1,0 +1,112 @@
+"""What is known of one piece of a client's work, and of one try of it at a gateway?"""
+
+from typing import Literal
+
+from flyball.dialects.traces.row import TraceRow
+from flyball.model.request import RequestClass
+from flyball.units import Ratio, Seconds, Tokens
+
+End = Literal["", "served", "refused", "failed", "gave-up", "unfinished"]
+
+
+class Call:
+    """One answer that a client wants; it may take several tries, and ends once."""
+
+    __slots__ = (
+        "cached_tokens",
+        "code",
+        "current",
+        "done_at",
+        "end",
+        "endpoint",
+        "first_at",
+        "is_over",
+        "klass",
+        "number",
+        "output_tokens",
+        "row",
+        "sent_at",
+        "tries",
+    )
+
+    def __init__(self, number: int, row: TraceRow, klass: RequestClass, at: Seconds) -> None:
+        self.number = number
+        self.row = row
+        self.klass = klass
+        self.sent_at = at
+        self.tries = 0
+        self.first_at: Seconds = 0.0
+        self.done_at: Seconds = 0.0
+        self.end: End = ""
+        self.code = ""
+        self.endpoint = -1
+        self.cached_tokens: Tokens = 0
+        self.output_tokens: Tokens = 0
+        self.is_over = False
+        self.current: Exchange | None = None  # the try that the client still listens to
+
+    @property
+    def ttft_s(self) -> Seconds:
+        """From the first try's sending to the first token's arrival, retries and all."""
+        return self.first_at - self.sent_at
+
+    @property
+    def e2e_s(self) -> Seconds:
+        """From the first try's sending to the last token's arrival (or the failure's)."""
+        return self.done_at - self.sent_at
+
+    @property
+    def tpot_s(self) -> Seconds:
+        """Mean time per token after the first; 0 = there was no second token."""
+        others = self.output_tokens - 1
+        return (self.done_at - self.first_at) / others if others > 0 else 0.0
+
+    @property
+    def is_in_time(self) -> bool:
+        """Served, and within every promise of its class as the client sees it."""
+        promise = self.klass.promise
+        if self.end != "served" or (promise.e2e_s and self.e2e_s > promise.e2e_s):
+            return False
+        if promise.ttft_s and self.ttft_s > promise.ttft_s:
+            return False
+        return not promise.tpot_s or self.tpot_s <= promise.tpot_s
+
+
+class Exchange:
+    """One try of a call, at one gateway; the gateway may send it to several endpoints in turn.
+
+    `is_over` = the gateway has answered or closed it.
+    """
+
+    __slots__ = (
+        "attempt",
+        "cached_tokens",
+        "call",
+        "deadline_at",
+        "endpoint",
+        "first_byte",
+        "gateway",
+        "id",
+        "is_over",
+        "job_id",
+        "kept_ratio",
+    )
+
+    def __init__(self, call: Call, gateway: int, request_id: str) -> None:
+        self.call = call
+        self.gateway = gateway
+        self.id = request_id
+        self.attempt = 0
+        self.endpoint = -1
+        self.job_id = ""
+        self.first_byte = False
+        self.cached_tokens: Tokens = 0
+        self.deadline_at: Seconds = 0.0
+        self.is_over = False
+        self.kept_ratio: Ratio = 1.0
+
+    @property
+    def input_tokens(self) -> Tokens:
+        """Prompt tokens that the engine gets: all, unless the context was cut."""
+        whole = self.call.row.input_tokens
+        return whole if self.kept_ratio == 1.0 else max(1, int(whole * self.kept_ratio))

@@ -1,0 +1,224 @@
+"""How well was the load served, class by class, and what did it cost?
+
+Latencies are the client's: from its first sending to arrival, retries and network included. A call
+counts as in time if it was served within every promise of its class. Percentiles are over served
+calls; shares are over all calls sent after the warm-up.
+"""
+
+from array import array
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from flyball.model.request import RequestClass
+from flyball.sim.exchange import Call, End
+from flyball.units import Joules, Ratio, Seconds, Tokens, Usd
+
+ENDS: tuple[End, ...] = ("served", "refused", "failed", "gave-up", "unfinished")
+# Column -> its type code (array module): what is kept of every call.
+COLUMNS = {
+    "number": "q",
+    "class_index": "h",
+    "end": "b",
+    "in_time": "b",
+    "tries": "h",
+    "endpoint": "h",
+    "sent_at_s": "d",
+    "ttft_s": "d",
+    "tpot_s": "d",
+    "e2e_s": "d",
+    "input_tokens": "q",
+    "cached_tokens": "q",
+    "output_tokens": "q",
+}
+
+
+class Spread(Struct, frozen=True, kw_only=True):
+    """A distribution in five figures; all 0 if nothing was measured."""
+
+    mean: float = 0.0
+    p50: float = 0.0
+    p90: float = 0.0
+    p99: float = 0.0
+    max: float = 0.0
+
+
+class ClassReport(Struct, frozen=True, kw_only=True):
+    """One class, or all together. `goodput_rps` = calls in time per second."""
+
+    name: str
+    calls: int
+    in_time_ratio: Ratio
+    goodput_rps: float
+    served_ratio: Ratio
+    ends: dict[str, int]
+    tries_per_call: float
+    cached_ratio: Ratio
+    ttft_s: Spread
+    tpot_s: Spread
+    e2e_s: Spread
+    value_usd: Usd
+    value_missed_usd: Usd
+
+
+class PoolReport(Struct, frozen=True, kw_only=True):
+    """What one pool did and cost over the whole run, warm-up included."""
+
+    name: str
+    site: str
+    replicas: int
+    replica_hours: float
+    busy_ratio: Ratio
+    joules: Joules
+    usd: Usd
+    energy_usd: Usd
+    prompt_tokens: Tokens
+    cached_tokens: Tokens
+    output_tokens: Tokens
+    preemptions: int
+    starts: int = 0
+    drains: int = 0
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """One run. `execution_error_usd` = value missed + machines + energy: the one number that all
+    loops together should make small. `digest` = SHA-256 over every column of every call."""
+
+    name: str
+    version: str
+    seed: int
+    core: str
+    load: float
+    duration_s: Seconds
+    measured_s: Seconds
+    total: ClassReport
+    classes: tuple[ClassReport, ...]
+    pools: tuple[PoolReport, ...]
+    site_watts_peak: dict[str, float]
+    site_over_limit_s: dict[str, Seconds]
+    machine_usd: Usd
+    energy_usd: Usd
+    execution_error_usd: Usd
+    joules_per_output_token: float
+    boards: int
+    tries: int
+    intents: int
+    outcomes: int
+    notices: dict[str, int]
+    breaches: tuple[str, ...]
+    breaches_count: int
+    events: int
+    digest: str
+
+
+class Outcomes:
+    """Every call that ended, column by column."""
+
+    def __init__(self, classes: tuple[RequestClass, ...]) -> None:
+        self.classes = classes
+        self._index = {klass.name: i for i, klass in enumerate(classes)}
+        self.columns: dict[str, array[Any]] = {name: array(kind) for name, kind in COLUMNS.items()}
+        self._appends = [column.append for column in self.columns.values()]
+        self.delivered: Tokens = 0
+
+    def __len__(self) -> int:
+        return len(self.columns["number"])
+
+    def ended(self, call: Call) -> None:
+        """Keep what became of it."""
+        served = call.end == "served"
+        values = (
+            call.number,
+            self._index[call.klass.name],
+            ENDS.index(call.end or "unfinished"),
+            call.is_in_time,
+            call.tries,
+            call.endpoint,
+            call.sent_at,
+            call.ttft_s if served else 0.0,
+            call.tpot_s if served else 0.0,
+            call.e2e_s,
+            call.row.input_tokens,
+            call.cached_tokens,
+            call.output_tokens,
+        )
+        self.delivered += call.output_tokens
+        for append, value in zip(self._appends, values, strict=True):
+            append(value)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The columns in the order of the calls' numbers."""
+        made = {name: np.array(column) for name, column in self.columns.items()}
+        order = np.argsort(made["number"], kind="stable")
+        return {name: column[order] for name, column in made.items()}
+
+
+def digest(columns: dict[str, np.ndarray]) -> str:
+    """SHA-256 of all columns: equal for runs that are equal in every call."""
+    hashed = sha256()
+    for name in COLUMNS:
+        hashed.update(columns[name].tobytes())
+    return hashed.hexdigest()
+
+
+def class_reports(
+    columns: dict[str, np.ndarray],
+    classes: tuple[RequestClass, ...],
+    begin_s: Seconds,
+    measured_s: Seconds,
+) -> tuple[ClassReport, tuple[ClassReport, ...]]:
+    """(all classes together, each class that had calls), over calls sent from `begin_s` on."""
+    kept = {name: column[columns["sent_at_s"] >= begin_s] for name, column in columns.items()}
+    values = np.array([klass.value_usd for klass in classes])[kept["class_index"]]
+    reports: list[ClassReport] = []
+    for index, klass in enumerate(classes):
+        mine = kept["class_index"] == index
+        if mine.any():
+            part = {name: column[mine] for name, column in kept.items()}
+            reports.append(_class_report(klass.name, part, values[mine], measured_s))
+    return _class_report("all", kept, values, measured_s), tuple(reports)
+
+
+def _class_report(
+    name: str, part: dict[str, np.ndarray], values: np.ndarray, measured_s: Seconds
+) -> ClassReport:
+    calls = len(part["number"])
+    served = part["end"] == 0
+    in_time = part["in_time"] == 1
+    several = served & (part["output_tokens"] > 1)
+    prompt = int(part["input_tokens"][served].sum())
+    return ClassReport(
+        name=name,
+        calls=calls,
+        in_time_ratio=_share(int(in_time.sum()), calls),
+        goodput_rps=float(in_time.sum()) / measured_s,
+        served_ratio=_share(int(served.sum()), calls),
+        ends={end: int((part["end"] == i).sum()) for i, end in enumerate(ENDS)},
+        tries_per_call=_share(int(part["tries"].sum()), calls),
+        cached_ratio=_share(int(part["cached_tokens"].sum()), prompt),
+        ttft_s=spread(part["ttft_s"][served]),
+        tpot_s=spread(part["tpot_s"][several]),
+        e2e_s=spread(part["e2e_s"][served]),
+        value_usd=float(values[in_time].sum()),
+        value_missed_usd=float(values[~in_time].sum()),
+    )
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def spread(values: np.ndarray) -> Spread:
+    """Mean, percentiles (linear between order statistics) and maximum."""
+    if not len(values):
+        return Spread()
+    p50, p90, p99 = np.percentile(values, [50, 90, 99])
+    return Spread(
+        mean=float(values.mean()),
+        p50=float(p50),
+        p90=float(p90),
+        p99=float(p99),
+        max=float(values.max()),
+    )

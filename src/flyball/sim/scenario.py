@@ -1,0 +1,181 @@
+"""What is simulated: which fleet, load, core, loops and troubles, for how long, by which seed?
+
+The shapes of a scenario file (YAML, version v1). Keys carry their unit. Names that must exist are
+checked here too; where each value stands in its file is known to whoever read it, so faults are
+told by path.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from flyball.model.fleet import EngineKind, Tier
+from flyball.sim.clients import ClientRules
+
+NotNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+RatioOfOne = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+
+class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every section refuses keys that it does not know."""
+
+
+class SiteShape(_Section, frozen=True, kw_only=True):
+    """A place with a jurisdiction, a distance from the gateway and a power limit."""
+
+    jurisdiction: Annotated[str, Meta(description="Law that applies there.")] = "EU"
+    tier: Annotated[Tier, Meta(description="How central the place is.")] = "central"
+    rtt_ms: Annotated[NotNegative, Meta(description="Round trip from the gateway, ms.")] = 0.0
+    power_watts_max: Annotated[
+        Positive | None, Meta(description="Clocks are lowered to stay below, W. Absent = no limit.")
+    ] = None
+    usd_per_kwh: Annotated[NotNegative, Meta(description="Energy tariff, USD per kWh.")] = 0.0
+
+
+class PoolShape(_Section, frozen=True, kw_only=True):
+    """Replicas of one profile at one site."""
+
+    site: Annotated[Name, Meta(description="A name under `sites`.")]
+    profile: Annotated[str, Meta(description="Timing, limits, power: a catalogue name.")]
+    replicas: Annotated[int, Meta(ge=0, le=10_000, description="How many run at the start.")] = 1
+    models: Annotated[
+        tuple[str, ...], Meta(description="Names that clients ask for; empty = the profile's.")
+    ] = ()
+    engine: Annotated[EngineKind, Meta(description="What runs there.")] = "vllm"
+    prefix_cache: Annotated[bool, Meta(description="Whether prefixes are reused.")] = True
+    usd_per_hour: Annotated[
+        NotNegative | None, Meta(description="Of one replica, USD/h. Absent = the profile's.")
+    ] = None
+
+
+class ClassShape(_Section, frozen=True, kw_only=True):
+    """Requests alike in promise and value. The first class is the default."""
+
+    value_usd: Annotated[NotNegative, Meta(description="Worth of one answer in time.")] = 0.01
+    ttft_ms: Annotated[NotNegative, Meta(description="Promised first token; 0 = none.")] = 0.0
+    tpot_ms: Annotated[NotNegative, Meta(description="Promised per later token; 0 = none.")] = 0.0
+    e2e_ms: Annotated[NotNegative, Meta(description="Promised whole answer; 0 = none.")] = 0.0
+    jurisdictions: Annotated[tuple[str, ...], Meta(description="Where it may run.")] = ()
+    sheddable: Annotated[bool, Meta(description="May be refused for its price alone.")] = False
+    queue_ms_max: Annotated[NotNegative, Meta(description="Longest wait at the gate.")] = 0.0
+    output_tokens_mean: Annotated[Count, Meta(description="First guess of answers' length.")] = 256
+    deadline_s: Annotated[Positive, Meta(description="After this a request is ended.")] = 600.0
+
+
+class FleetShape(_Section, frozen=True, kw_only=True):
+    """The fleet: either described here, or a fleet file of the gateway (`file`)."""
+
+    file: Annotated[str, Meta(description="A fleet file, relative to the scenario.")] = ""
+    sites: Annotated[dict[Name, SiteShape], Meta(description="By name.")] = {}
+    pools: Annotated[dict[Name, PoolShape], Meta(description="By name.")] = {}
+    classes: Annotated[dict[Name, ClassShape], Meta(description="By name.")] = {}
+
+
+class GenerateShape(_Section, frozen=True, kw_only=True):
+    """Load made from published statistics."""
+
+    rate: Annotated[Positive, Meta(description="Mean requests per second.")]
+    mix: Annotated[
+        dict[str, NotNegative], Meta(description="Shares of chat, dialog, agent, coder, edge.")
+    ] = field(default_factory=lambda: {"chat": 1.0})
+
+
+class TraceShape(_Section, frozen=True, kw_only=True):
+    """Load as recorded. Give `rate` or `speed`, or neither."""
+
+    file: Annotated[str, Meta(min_length=1, description="Relative to the scenario.")]
+    format: Annotated[str, Meta(description="auto, azure, mooncake, bailian, ...")] = "auto"
+    rate: Annotated[Positive | None, Meta(description="Compress time to this mean rate.")] = None
+    speed: Annotated[Positive, Meta(description="Compress time by this.")] = 1.0
+    limit: Annotated[Count | None, Meta(description="Only the first so many.")] = None
+
+
+class WorkloadShape(_Section, frozen=True, kw_only=True):
+    """Where the requests come from: exactly one of the two; `load` multiplies the rate."""
+
+    generate: GenerateShape | None = None
+    trace: TraceShape | None = None
+    load: Annotated[Positive, Meta(description="Multiple of the load described.")] = 1.0
+
+
+class GatewayShape(_Section, frozen=True, kw_only=True):
+    """The gateways: how many, how old their views of each other are, and how wrong their clocks."""
+
+    count: Annotated[int, Meta(ge=1, le=128, description="Workers that share the load.")] = 1
+    peer_ms: Annotated[Positive, Meta(description="Between two exchanges of work in flight.")] = (
+        20.0
+    )
+    peer_delay_ms: Annotated[NotNegative, Meta(description="Until a peer reads it.")] = 5.0
+    bus_delay_ms: Annotated[NotNegative, Meta(description="Control process to worker.")] = 5.0
+    skew_ms: Annotated[
+        tuple[float, ...], Meta(description="Clock errors, gateway by gateway.")
+    ] = ()
+
+
+class TelemetryShape(_Section, frozen=True, kw_only=True):
+    """How engines' metrics are read. 0 = never."""
+
+    interval_ms: Annotated[NotNegative, Meta(description="Between two readings.")] = 100.0
+    delay_ms: Annotated[NotNegative, Meta(description="On top of the round trip.")] = 2.0
+    loss_ratio: Annotated[RatioOfOne, Meta(description="Share of readings that fail.")] = 0.0
+
+
+class AutoscalerShape(_Section, frozen=True, kw_only=True):
+    """Who scales one pool, within which bounds, and how long a start takes."""
+
+    rule: Annotated[str, Meta(min_length=1, description="A rival's name, such as hpa.")]
+    replicas_max: Annotated[int, Meta(ge=1, le=10_000)]
+    tuned: Annotated[dict[str, float], Meta(description="Constants unlike its defaults.")] = {}
+    replicas_min: Annotated[int, Meta(ge=0)] = 1
+    start_s: Annotated[
+        tuple[Positive, Positive],
+        Meta(description="Start-up delay, median and p99, s (log-normal)."),
+    ] = (60.0, 120.0)
+
+
+class Trigger(_Section, frozen=True, kw_only=True):
+    """A trouble and its time. `target` = an endpoint, a pool (its first replica) or a site."""
+
+    kind: Literal["spike", "replica-loss", "slow", "telemetry-outage", "partition", "early-close"]
+    at_s: NotNegative
+    for_s: Positive
+    target: Annotated[str, Meta(description="Whom it strikes; empty = all, where that fits.")] = ""
+    factor: Annotated[
+        Positive, Meta(description="spike: of load; slow: of step time; early-close: share.")
+    ] = 1.5
+
+
+class PolicyShape(_Section, frozen=True, kw_only=True):
+    """The operator's numbers that differ from their defaults, in the core's own names."""
+
+    pricing: dict[str, float] = {}
+    resilience: dict[str, float] = {}
+    tick_s: Positive = 1.0
+
+
+class Scenario(_Section, frozen=True, kw_only=True):
+    """The whole scenario file."""
+
+    version: Annotated[Literal["v1"], Meta(description="Version of this format.")]
+    fleet: FleetShape
+    workload: WorkloadShape
+    duration_s: Annotated[Positive, Meta(description="Requests come for so long.")]
+    warmup_s: Annotated[NotNegative, Meta(description="Not reported.")] = 0.0
+    drain_s: Annotated[NotNegative, Meta(description="Time for what is left at the end.")] = 120.0
+    seed: Annotated[int, Meta(ge=0, description="All chance comes from it.")] = 1
+    core: Annotated[str, Meta(description="governor, observe, or a rival's name.")] = "governor"
+    tuned: Annotated[
+        dict[str, float], Meta(description="Constants of a rival that are not its own defaults.")
+    ] = {}
+    policy: PolicyShape = PolicyShape()
+    gateways: GatewayShape = GatewayShape()
+    clients: ClientRules = ClientRules()
+    jitter_ratio: Annotated[NotNegative, Meta(description="Mean network jitter / delay.")] = 0.0
+    telemetry: TelemetryShape = TelemetryShape()
+    solver_delay_ms: Annotated[NotNegative, Meta(description="Until prices are solved.")] = 20.0
+    autoscalers: Annotated[dict[Name, AutoscalerShape], Meta(description="By pool.")] = {}
+    triggers: tuple[Trigger, ...] = ()
+    checks: Annotated[bool, Meta(description="Whether invariants are checked inside.")] = True
