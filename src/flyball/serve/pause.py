@@ -43,13 +43,13 @@ class Pauses:
         self.longest_s = max(self.longest_s, pause_s)
 
     def quantile(self, ratio: Ratio) -> Seconds:
-        """The bound under which that share of all pauses lies; 0 if none was counted."""
+        """A bound under which that share of all pauses lies; 0 if none was counted."""
         wanted = ratio * self.total
         seen = 0
         for bound, count in zip((*BOUNDS_S, self.longest_s), self.counts, strict=True):
             seen += count
             if seen >= wanted:
-                return bound if self.total else 0.0
+                return min(bound, self.longest_s)
         return self.longest_s
 
 
