@@ -104,12 +104,12 @@ def measure(who: Contestant, plan: Plan, body: Path, found: Found) -> None:
         port = rig.free_ports(1)
         with rig.contestant(who.start(folder, engines, port), port, folder, body) as pid:
             rig.load(port, body, plan.warm_s, CONNECTIONS)
-            closed = rig.load(port, body, plan.closed_s, CONNECTIONS, pid=pid)
-            if not closed.ok:
+            closed = rig.load(port, body, plan.closed_s * who.stretch, CONNECTIONS, pid=pid)
+            single = rig.load(port, body, plan.single_s * who.stretch, 1, pid=pid)
+            if not (closed.ok and single.ok):
                 raise rig.RigFault(f"{closed.other + closed.faults} answers, none of them 2xx")
-            single = rig.load(port, body, plan.single_s, 1, pid=pid)
             rate = closed.per_s / 2
-            half = rig.load(port, body, plan.half_s, CONNECTIONS, rate=rate, pid=pid)
+            half = rig.load(port, body, plan.half_s * who.stretch, CONNECTIONS, rate=rate, pid=pid)
             straight = rig.load(engines[0], body, plan.half_s, CONNECTIONS, rate=rate)
             found.add(closed, single)
             found.half_rps.append(half.per_s)
