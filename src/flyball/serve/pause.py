@@ -84,9 +84,8 @@ class PauseMeter:
         gc.collect()
         gc.freeze()
         gc.disable()
-        now = time.monotonic()
-        self._quiet_since = self._full_at = now
-        self._schedule(now)
+        self._quiet_since = self._full_at = time.monotonic()
+        self._schedule()
 
     def stop(self) -> None:
         """Give collection back to CPython."""
@@ -101,8 +100,10 @@ class PauseMeter:
         recent, self._recent = self._recent, []
         return recent
 
-    def _schedule(self, now: Seconds) -> None:
-        self._due_at = now + self._tick_s
+    def _schedule(self) -> None:
+        # The loop's own time, which uvloop counts in whole milliseconds since its last turn: with
+        # any other start the rounding of timers would look like a pause of up to 1 ms.
+        self._due_at = self._loop.time() + self._tick_s
         self._cpu_at = time.thread_time()
         self._timer = self._loop.call_later(self._tick_s, self._tick)
 
@@ -117,7 +118,7 @@ class PauseMeter:
         if not self._is_quiet():
             self._quiet_since = now
         self._collect(now, lag_s)
-        self._schedule(time.monotonic())
+        self._schedule()
 
     def _collect(self, now: Seconds, lag_s: Seconds) -> None:
         """Collect if it is due and the loop is not behind, or if it can wait no longer."""

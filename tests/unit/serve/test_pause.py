@@ -42,8 +42,8 @@ def test_a_busy_loop_is_seen_and_counted_as_its_own(restored_gc) -> None:
         meter = PauseMeter(asyncio.get_running_loop(), lambda: True, tick_s=0.002)
         meter.start()
         await asyncio.sleep(0.02)
-        end = time.perf_counter() + 0.05
-        while time.perf_counter() < end:
+        end = time.thread_time() + 0.05
+        while time.thread_time() < end:
             pass
         await asyncio.sleep(0.02)
         meter.stop()
@@ -51,7 +51,7 @@ def test_a_busy_loop_is_seen_and_counted_as_its_own(restored_gc) -> None:
 
     meter = asyncio.run(run())
     assert meter.lags.longest_s >= 0.04
-    assert meter.own.longest_s >= 0.02
+    assert meter.own.longest_s >= 0.04
     recent = meter.take()
     assert max(recent) == meter.own.longest_s and len(recent) == meter.own.total
     assert meter.take() == []
