@@ -85,7 +85,7 @@ class PauseMeter:
         gc.freeze()
         gc.disable()
         self._quiet_since = self._full_at = time.monotonic()
-        self._schedule()
+        self._timer = self._loop.call_later(self._tick_s, self._schedule)
 
     def stop(self) -> None:
         """Give collection back to CPython."""
