@@ -17,11 +17,13 @@ form equals the sum of single steps to the last bit (`sim/oracle.py` is the witn
 import heapq
 import math
 from collections import deque
+from collections.abc import Sequence
 
 from flyball.model.plant import Job, PlantState, Progress
 from flyball.model.profile import Profile
+from flyball.sim.batch import Batch
 from flyball.sim.kvcache import KvCache
-from flyball.sim.steptime import TICKS_PER_S, StepTime, seconds, ticks_at_or_after
+from flyball.sim.steptime import TICKS_PER_S, StepTime, seconds
 from flyball.sim.stretch import Stretch
 from flyball.units import Seconds, Tokens
 
@@ -29,7 +31,13 @@ from flyball.units import Seconds, Tokens
 class _Run:
     """One admitted or waiting job: what it has computed, made, and holds."""
 
-    def __init__(self, job: Job, seq: int, hashes: tuple[int, ...]) -> None:
+    __slots__ = (
+        "at", "blocks", "computed", "finish_step", "generated", "hashes", "held", "job",
+        "joined_step", "published", "reported", "seq", "started", "total",
+    )  # fmt: skip
+
+    def __init__(self, at: Seconds, job: Job, seq: int, hashes: tuple[int, ...]) -> None:
+        self.at = at
         self.job = job
         self.seq = seq
         self.hashes = hashes
@@ -39,7 +47,7 @@ class _Run:
         self.reported = 0
         self.started = False
         self.blocks = 0  # KV blocks held, named and unnamed
-        self.held: list[int] = []
+        self.held: Sequence[int] = ()
         self.published = 0  # hashes looked at so far, from the first
         self.joined_step = 0
         self.finish_step = -1  # -1 = not decoding
@@ -52,6 +60,14 @@ class Engine:
     block; 0 = one block). `max_waiting` bounds the jobs not yet admitted. ValueError if the limits
     contradict each other.
     """
+
+    __slots__ = (
+        "_arrivals", "_batch", "_block", "_budget", "_busy", "_cache", "_cost", "_finishes",
+        "_gone", "_group_tokens", "_hit_tokens", "_landing", "_news", "_now", "_output_tokens",
+        "_partial", "_planned", "_preemptions", "_prefix_cache", "_prompt_tokens",
+        "_query_tokens", "_running", "_runs", "_seq", "_seqs_max", "_stretch", "_waiting",
+        "_watt_ticks", "_watts", "max_waiting", "profile",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -79,7 +95,7 @@ class Engine:
         self._seqs_max = limits.seqs_max
         self._budget = limits.step_tokens_max
         self._cost = StepTime(profile)
-        self._arrivals: deque[tuple[Seconds, _Run]] = deque()
+        self._arrivals: deque[_Run] = deque()  # not yet at the engine, by time
         self._waiting: list[tuple[int, int, _Run]] = []
         self._runs: dict[str, _Run] = {}  # every job inside, by id
         self._running: dict[int, _Run] = {}  # admitted jobs, by seq
@@ -88,13 +104,8 @@ class Engine:
         self._gone: list[_Run] = []  # cancelled while a step ran
         self._seq = 0
         self._now = 0.0
-        # The decoding jobs, in sum: how many, tokens in the KV cache, when each ends, and for each
-        # residue of the step counter how many of them need a new block in that step.
-        self._decoding = 0
-        self._kv_tokens = 0
-        self._finishes: list[tuple[int, int, _Run]] = []
-        self._crossing = [0] * self._block
-        self._step = 0  # counts all steps
+        self._batch = Batch(self._block)
+        self._finishes: list[tuple[int, int, _Run]] = []  # when each decoding job ends: step, seq
         self._planned = False
         self._stretch = Stretch()  # the run of steps under way, or where the next one starts
         self._news: list[Progress] = []  # happened when the run was planned, not yet told
@@ -128,12 +139,13 @@ class Engine:
         if job.id in self._runs:
             raise ValueError(f"job {job.id!r} is inside already")
         at += self.profile.request_overhead_s
-        if at < self._now or (self._arrivals and at < self._arrivals[-1][0]):
+        arrivals = self._arrivals
+        if at < self._now or (arrivals and at < arrivals[-1].at):
             raise ValueError(f"job {job.id!r} comes at {at} s, before the engine's time")
         self._seq += 1
-        run = _Run(job, self._seq, job.block_hashes if self._prefix_cache else ())
+        run = _Run(at, job, self._seq, job.block_hashes if self._prefix_cache else ())
         self._runs[job.id] = run
-        self._arrivals.append((at, run))
+        arrivals.append(run)
         if self._planned and self._stretch.count > 1 and len(self._running) < self._seqs_max:
             self._stretch.cut(at)
         return True
@@ -159,7 +171,7 @@ class Engine:
             self._waiting.remove(entry)
             heapq.heapify(self._waiting)
         else:
-            self._arrivals = deque(item for item in self._arrivals if item[1] is not run)
+            self._arrivals.remove(run)
         return True
 
     def next_at(self) -> Seconds | None:
@@ -171,9 +183,9 @@ class Engine:
             if not self._running and not self._waiting:
                 if not self._arrivals:
                     return None
-                if self._arrivals[0][0] > self._now:
-                    return self._arrivals[0][0]
-            self._plan()
+                if self._arrivals[0].at > self._now:
+                    return self._arrivals[0].at
+            self._plan(self._news)
         return self._stretch.end_s
 
     def next_token_at(self) -> Seconds | None:
@@ -192,22 +204,11 @@ class Engine:
         planned later, so that a job submitted at `to` still gets into it.
         """
         out: list[Progress] = []
-        stretch = self._stretch
-        while True:
-            if not self._planned:
-                if self._running or self._waiting:
-                    if stretch.end_s >= to:
-                        break
-                elif not self._arrivals or self._arrivals[0][0] >= to:
-                    break
-                self._plan()
-            if stretch.end_s > to:
-                break
-            self._complete(out)
-        if to > self._now:
-            self._now = to if to < math.inf else stretch.end_s
         if self._news:
             self._tell_news(out)
+        self._run_until(to, out)
+        if to > self._now:
+            self._now = to if to < math.inf else self._stretch.end_s
         if tokens:
             self._tell_tokens(out)
         return out
@@ -220,9 +221,9 @@ class Engine:
     def snapshot(self) -> PlantState:
         """The engine as its own metrics would show it at its present time."""
         done = self._steps_done()
-        growth = self._growth(self._step + 1, done - 1) if done > 1 else 0
+        growth = self._batch.growth(done - 1) if done > 1 else 0
         used = self._cache.blocks - self._cache.free + growth
-        arrived = sum(1 for at, _ in self._arrivals if at <= self._now)
+        arrived = sum(1 for run in self._arrivals if run.at <= self._now)
         return PlantState(
             running=len(self._running) - len(self._gone),
             waiting=len(self._waiting) + arrived,
@@ -233,47 +234,83 @@ class Engine:
             prefix_hit_tokens=self._hit_tokens,
             preemptions=self._preemptions,
             prompt_tokens=self._prompt_tokens,
-            output_tokens=self._output_tokens + self._decoding * done,
-            steps=self._step + done,
+            output_tokens=self._output_tokens + self._batch.seqs * done,
+            steps=self._batch.step + done,
             busy_s=seconds(self._busy),
             joules=self._watt_ticks / TICKS_PER_S,
         )
 
     # --- one run of steps: plan it, cut it short, complete it ---
 
-    def _plan(self) -> None:
+    def _run_until(self, to: Seconds, out: list[Progress]) -> None:
+        """Plan and carry out the runs of steps that end by `to`; the last may stay planned."""
+        stretch, cache, running, watts = self._stretch, self._cache, self._running, self._watts
+        finishes, arrivals, batch = self._finishes, self._arrivals, self._batch
+        while True:
+            if not self._planned:
+                if running or self._waiting:
+                    if stretch.end_s >= to:
+                        return
+                elif not arrivals or arrivals[0].at >= to:
+                    return
+                self._plan(out)
+            if stretch.end_s > to:
+                return
+            count = stretch.count
+            self._planned = False
+            if count > 1:
+                cache.take(batch.growth(count - 1))
+            span = stretch.pass_by()
+            self._busy += span
+            self._watt_ticks += span * watts[len(running)]
+            self._output_tokens += batch.pass_by(count)
+            if self._gone:
+                for run in self._gone:
+                    self._leave(run)
+                self._gone.clear()
+            if finishes and finishes[0][0] <= batch.step:
+                self._finish_decoding(out)
+            if self._landing:
+                self._land(out)
+
+    def _plan(self, news: list[Progress]) -> None:
         """Decide the next run of steps; at least one job is here or has arrived."""
-        stretch = self._stretch
-        if not self._running and not self._waiting:
-            stretch.start = max(stretch.start, ticks_at_or_after(self._arrivals[0][0]))
-            stretch.end_s = seconds(stretch.start)
-        while self._arrivals and self._arrivals[0][0] <= stretch.end_s:
-            run = self._arrivals.popleft()[1]
-            heapq.heappush(self._waiting, (run.job.priority, run.seq, run))
-        settled = self._make_room()
-        prompt_tokens = context = 0
-        has_slot = len(self._running) < self._seqs_max
-        if self._partial or (self._waiting and has_slot):
-            prompt_tokens, context = self._schedule_prompts(settled)
+        stretch, arrivals, waiting = self._stretch, self._arrivals, self._waiting
+        batch, cache = self._batch, self._cache
+        if arrivals:
+            if not self._running and not waiting:
+                stretch.wait_until(arrivals[0].at)
+            while arrivals and arrivals[0].at <= stretch.end_s:
+                run = arrivals.popleft()
+                heapq.heappush(waiting, (run.job.priority, run.seq, run))
+        settled = True
+        needed = batch.needed()
+        if needed > cache.free:
+            settled = self._make_room(news)
+        elif needed:
+            cache.take(needed)
         self._planned = True
-        if prompt_tokens:
-            first = self._cost.mixed(self._decoding, self._kv_tokens, prompt_tokens, context)
-            stretch.set(first, 0, 1)
-            return
-        first, slope = self._cost.decode(self._decoding, self._kv_tokens)
+        has_slot = len(self._running) < self._seqs_max
+        if (waiting and has_slot) or self._partial is not None:
+            prompt_tokens, context = self._schedule_prompts(settled, news)
+            if prompt_tokens:
+                cost = self._cost.mixed(batch.seqs, batch.kv_tokens, prompt_tokens, context)
+                stretch.set_one(cost)
+                return
+        first, slope = self._cost.decode(batch.seqs, batch.kv_tokens)
         # After a preemption the next step may admit again, so look there.
         stretch.set(first, slope, self._decode_steps() if settled else 1)
-        if has_slot and self._arrivals:
-            stretch.cut(self._arrivals[0][0])
+        if has_slot and arrivals and arrivals[0].at < stretch.end_s:
+            stretch.cut(arrivals[0].at)
 
-    def _make_room(self) -> bool:
+    def _make_room(self, news: list[Progress]) -> bool:
         """Give each decoding job its next block, preempting if need be; True = nobody had to go.
 
         As in vLLM the older jobs take what is free before the newest one is preempted.
         """
         settled, taken = True, 0
-        cache, crossing, residue = self._cache, self._crossing, self._step % self._block
-        while crossing[residue] - taken > cache.free:
+        cache, batch = self._cache, self._batch
+        while batch.needed() - taken > cache.free:
             taken += cache.free
             cache.take(cache.free)
             victim = max(self._running.values(), key=lambda run: (run.job.priority, run.seq))
@@ -283,24 +320,26 @@ class Engine:
             victim.total = victim.job.input_tokens + victim.generated
             heapq.heappush(self._waiting, (victim.job.priority, victim.seq, victim))
             at = self._stretch.end_s
-            self._news.append(Progress("preempted", victim.job.id, at, victim.generated))
-        if crossing[residue] > taken:
-            cache.take(crossing[residue] - taken)
+            news.append(Progress("preempted", victim.job.id, at, victim.generated))
+        if batch.needed() > taken:
+            cache.take(batch.needed() - taken)
         return settled
 
-    def _schedule_prompts(self, may_admit: bool) -> tuple[Tokens, int]:
+    def _schedule_prompts(self, may_admit: bool, news: list[Progress]) -> tuple[Tokens, int]:
         """Fill the step with prompt tokens: their number, and the sum of p * (2 * prefix + p)."""
-        budget = self._budget - self._decoding
+        budget = self._budget - self._batch.seqs
         taken = context = 0
         run = self._partial
         if run is not None:
             taken = min(run.total - run.computed, budget)
             context = taken * (2 * run.computed + taken)
             self._compute(run, taken)
-        waiting = self._waiting if may_admit else ()  # as vLLM: a step that preempts admits nobody
-        while waiting and taken < budget and len(self._running) < self._seqs_max:
+        if not may_admit:  # as vLLM: a step that preempts admits nobody
+            return taken, context
+        waiting, running = self._waiting, self._running
+        while waiting and taken < budget and len(running) < self._seqs_max:
             run = waiting[0][2]
-            if not self._admit(run):
+            if not self._admit(run, news):
                 break
             heapq.heappop(waiting)
             chunk = min(run.total - run.computed, budget - taken)
@@ -309,30 +348,32 @@ class Engine:
             self._compute(run, chunk)
         return taken, context
 
-    def _admit(self, run: _Run) -> bool:
+    def _admit(self, run: _Run, news: list[Progress]) -> bool:
         """Give a waiting job its blocks, shared ones first; False = there are not enough."""
         cache = self._cache
-        blocks = -(-run.total // self._block)
-        found = idle = 0
+        blocks = fresh = -(-run.total // self._block)
         if run.hashes:
             # At least one token must be computed, or there would be nothing to sample from.
             found, idle = cache.match(run.hashes, (run.total - 1) // self._group_tokens)
-        fresh = blocks - found * cache.group
-        if fresh + idle * cache.group > cache.free:
+            fresh -= found * cache.group
+            if fresh + idle * cache.group > cache.free:
+                return False
+            if found:
+                cache.hold(run.hashes, found)
+                run.held = list(run.hashes[:found])
+            run.published = found
+            run.computed = found * self._group_tokens
+        elif fresh > cache.free:
             return False
-        if found:
-            cache.hold(run.hashes, found)
-            run.held = list(run.hashes[:found])
         cache.take(fresh)
         run.blocks = blocks
-        run.published = found
-        run.computed = found * self._group_tokens
         self._running[run.seq] = run
         if not run.started:
             run.started = True
-            self._query_tokens += run.total if self._prefix_cache else 0
-            self._hit_tokens += run.computed
-            self._news.append(Progress("admitted", run.job.id, self._stretch.end_s, run.computed))
+            if self._prefix_cache:
+                self._query_tokens += run.total
+                self._hit_tokens += run.computed
+            news.append(Progress("admitted", run.job.id, self._stretch.end_s, run.computed))
         return True
 
     def _compute(self, run: _Run, chunk: Tokens) -> None:
@@ -351,58 +392,22 @@ class Engine:
         finishes = self._finishes
         while finishes[0][2].finish_step != finishes[0][0]:
             heapq.heappop(finishes)
-        count = finishes[0][0] - self._step
-        free = self._cache.free
-        if count > 1 and self._decoding * ((count - 2) // self._block + 1) > free:
-            cycles = free // self._decoding
-            steps = 1 + cycles * self._block
-            free -= cycles * self._decoding
-            while steps < count:
-                free -= self._crossing[(self._step + steps) % self._block]
-                if free < 0:
-                    break
-                steps += 1
-            return min(count, steps)
-        return count
-
-    def _complete(self, out: list[Progress]) -> None:
-        """Carry out the run under way: its tokens, its blocks, the jobs that end or begin."""
-        stretch = self._stretch
-        count = stretch.count
-        self._planned = False
-        if self._news:
-            self._tell_news(out)
-        if count > 1:
-            self._cache.take(self._growth(self._step + 1, count - 1))
-        span = stretch.span(count)
-        self._busy += span
-        self._watt_ticks += span * self._watts[len(self._running)]
-        stretch.start += span
-        self._step += count
-        made = count * self._decoding
-        self._kv_tokens += made
-        self._output_tokens += made
-        if self._gone:
-            for run in self._gone:
-                self._leave(run)
-            self._gone.clear()
-        if self._finishes and self._finishes[0][0] <= self._step:
-            self._finish_decoding(out)
-        if self._landing:
-            self._land(out)
+        return self._batch.fitting(finishes[0][0] - self._batch.step, self._cache.free)
 
     def _finish_decoding(self, out: list[Progress]) -> None:
-        finishes = self._finishes
-        while finishes and finishes[0][0] <= self._step:
+        finishes, at, now = self._finishes, self._stretch.end_s, self._batch.step
+        while finishes and finishes[0][0] <= now:
             step, _, run = heapq.heappop(finishes)
             if run.finish_step == step:
                 self._leave(run)
-                del self._runs[run.job.id]
-                out.append(Progress("finished", run.job.id, self._stretch.end_s, run.generated))
+                job_id = run.job.id
+                del self._runs[job_id]
+                out.append(Progress("finished", job_id, at, run.generated))
 
     def _land(self, out: list[Progress]) -> None:
         """Prompts completed in the step that just ended: first tokens, and jobs that join."""
         landing, self._landing = self._landing, []
+        at = self._stretch.end_s
         for run in landing:
             if run.seq not in self._running:  # cancelled meanwhile
                 continue
@@ -412,22 +417,19 @@ class Engine:
                 run.generated += 1
                 self._output_tokens += 1
                 if run.generated == 1:
-                    out.append(Progress("first-token", job.id, self._stretch.end_s, 1))
+                    out.append(Progress("first-token", job.id, at, 1))
             if run.generated >= job.output_tokens:
                 self._leave(run)
                 del self._runs[job.id]
-                out.append(Progress("finished", job.id, self._stretch.end_s, run.generated))
+                out.append(Progress("finished", job.id, at, run.generated))
             else:
                 self._join(run)
 
     def _join(self, run: _Run) -> None:
         """A job whose prompt is complete decodes from the next step on."""
-        step = self._step
-        run.joined_step = step
+        run.joined_step = step = self._batch.step
         run.finish_step = step + run.job.output_tokens - run.generated
-        self._decoding += 1
-        self._kv_tokens += run.total
-        self._crossing[(step - run.total) % self._block] += 1
+        self._batch.join(run.total)
         heapq.heappush(self._finishes, (run.finish_step, run.seq, run))
 
     def _leave(self, run: _Run) -> None:
@@ -435,20 +437,19 @@ class Engine:
         if self._running.pop(run.seq, None) is None:
             return
         if run.finish_step >= 0:
-            steps = self._step - run.joined_step
+            steps = self._batch.step - run.joined_step
             run.generated += steps
             run.computed = run.total + steps
             run.blocks = -(-run.computed // self._block)
             run.finish_step = -1
-            self._decoding -= 1
-            self._kv_tokens -= run.computed
-            self._crossing[(run.joined_step - run.total) % self._block] -= 1
+            self._batch.leave(run.computed)
         elif run is self._partial:
             self._partial = None
         if run.hashes:
             self._publish(run, run.computed)
-        self._cache.release(run.blocks - len(run.held) * self._cache.group, run.held)
-        run.held = []
+        cache = self._cache
+        cache.release(run.blocks - len(run.held) * cache.group, run.held)
+        run.held = ()
         run.blocks = run.computed = 0
 
     def _publish(self, run: _Run, computed: Tokens) -> None:
@@ -456,7 +457,10 @@ class Engine:
         full = min(computed // self._group_tokens, len(run.hashes))
         publish = self._cache.publish
         if len(run.held) == run.published:
-            run.held += [name for name in run.hashes[run.published : full] if publish(name)]
+            run.held = [
+                *run.held,
+                *(name for name in run.hashes[run.published : full] if publish(name)),
+            ]
         else:  # some were copies of another job's blocks: that job's may be gone by now
             mine = set(run.held)
             run.held = [name for name in run.hashes[:full] if name in mine or publish(name)]
@@ -468,14 +472,6 @@ class Engine:
             return 0
         return self._stretch.done_by(self._now)
 
-    def _growth(self, step: int, steps: int) -> int:
-        """KV blocks that the decoding jobs need in `steps` steps from `step` on."""
-        cycles, rest = divmod(steps, self._block)
-        blocks = cycles * self._decoding
-        for i in range(step, step + rest):
-            blocks += self._crossing[i % self._block]
-        return blocks
-
     # --- what is told ---
 
     def _tell_news(self, out: list[Progress]) -> None:
@@ -485,7 +481,7 @@ class Engine:
     def _produced(self, run: _Run, steps_done: int) -> Tokens:
         if run.finish_step < 0:
             return run.generated
-        return run.generated + self._step + steps_done - run.joined_step
+        return run.generated + self._batch.step + steps_done - run.joined_step
 
     def _tell_tokens(self, out: list[Progress]) -> None:
         done = self._steps_done()

@@ -6,7 +6,7 @@ k * first + slope * k * (k - 1) / 2: a sum of whole numbers, exact in closed for
 
 import math
 
-from flyball.sim.steptime import TICKS_PER_S, seconds
+from flyball.sim.steptime import TICKS_PER_S, seconds, ticks_at_or_after
 from flyball.units import Seconds
 
 # A root found in floats is off by far less than this part of a step; nearer to a whole number than
@@ -17,10 +17,10 @@ _DOUBT = 1e-6
 class Stretch:
     """`count` steps from `start` on; `end_s` is when the last of them ends."""
 
-    __slots__ = ("count", "end_s", "first", "slope", "start")
+    __slots__ = ("count", "end", "end_s", "first", "slope", "start")
 
     def __init__(self) -> None:
-        self.start = self.first = self.slope = self.count = 0
+        self.start = self.end = self.first = self.slope = self.count = 0
         self.end_s: Seconds = 0.0
 
     def set(self, first: int, slope: int, count: int) -> None:
@@ -28,7 +28,26 @@ class Stretch:
         self.first = first
         self.slope = slope
         self.count = count
-        self.end_s = seconds(self.start + count * first + slope * (count * (count - 1) // 2))
+        self.end = end = self.start + count * first + slope * (count * (count - 1) // 2)
+        self.end_s = end / TICKS_PER_S
+
+    def set_one(self, ticks: int) -> None:
+        """Begin a single step at `start`."""
+        self.first, self.slope, self.count = ticks, 0, 1
+        self.end = end = self.start + ticks
+        self.end_s = end / TICKS_PER_S
+
+    def wait_until(self, at: Seconds) -> None:
+        """Let the next steps start at `at`, if that is later."""
+        if at > self.end_s:
+            self.start = ticks_at_or_after(at)
+            self.end_s = seconds(self.start)
+
+    def pass_by(self) -> int:
+        """The next steps start where these end; how many femtoseconds these took."""
+        span = self.end - self.start
+        self.start = self.end
+        return span
 
     def span(self, steps: int) -> int:
         """Femtoseconds that the first `steps` steps take."""
@@ -42,16 +61,18 @@ class Stretch:
         """The first step, from 1, that ends at or after `at`; the last if none does."""
         gap = at * TICKS_PER_S - self.start
         first, slope, count = self.first, self.slope, self.count
-        if slope:
+        if gap <= 0:
+            root = 0.0
+        elif slope:
             half = first - slope / 2
             # Citardauq's form of the root: nothing cancels, however small the slope.
-            root = 2 * gap / (half + math.sqrt(half * half + 2 * slope * gap)) if gap > 0 else 0.0
+            root = 2 * gap / (half + math.sqrt(half * half + 2 * slope * gap))
         else:
             root = gap / first if first else float(count)
-        guess = math.ceil(root)
+        guess = int(root) + 1
         if _DOUBT < guess - root < 1 - _DOUBT:
-            return min(max(guess, 1), count)
-        guess = min(max(guess, 1), count)
+            return guess if guess < count else count
+        guess = min(max(math.ceil(root), 1), count)
         while guess > 1 and self.end_of(guess - 1) >= at:
             guess -= 1
         while guess < count and self.end_of(guess) < at:
@@ -66,5 +87,8 @@ class Stretch:
     def cut(self, at: Seconds) -> None:
         """End with the first step that ends at or after `at`."""
         if at < self.end_s:
-            self.count = self.until(at)
-            self.end_s = self.end_of(self.count)
+            self.count = count = self.until(at)
+            self.end = end = (
+                self.start + count * self.first + self.slope * (count * (count - 1) // 2)
+            )
+            self.end_s = end / TICKS_PER_S
