@@ -62,6 +62,7 @@ def test_a_sleeping_thread_is_late_but_not_at_work(restored_gc) -> None:
     async def run() -> PauseMeter:
         meter = PauseMeter(asyncio.get_running_loop(), lambda: True, tick_s=0.002)
         meter.start()
+        await asyncio.sleep(0.01)
         time.sleep(0.05)
         await asyncio.sleep(0.01)
         meter.stop()
