@@ -233,6 +233,7 @@ def script(pages: list[Path]) -> str:
     return "\n".join(parts)
 
 
+@pytest.mark.slow
 def test_the_quickstart_and_what_follows_it_run_as_written(tmp_path: Path) -> None:
     text = script([QUICKSTART, *(ROOT / "docs" / "guide" / page for page in RUN_AFTER_IT)])
     # Other ports, and no port in the fleet file means 8080: so it is said on the command line.

@@ -1,4 +1,4 @@
-"""Does a real MLServer work behind the gateway, with deadlines in milliseconds kept or refused early?"""
+"""Does a real MLServer work behind the gateway, deadlines of milliseconds kept or refused early?"""
 
 import json
 import time
