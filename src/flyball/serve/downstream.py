@@ -304,10 +304,6 @@ class Downstream(asyncio.Protocol):
         """Send these bytes as they are."""
         self._transport.write(data)
 
-    def write_all(self, parts: list[bytes]) -> None:
-        """Send these parts in one system call, without joining them."""
-        self._transport.writelines(parts)
-
     @property
     def is_whole(self) -> bool:
         """Whether the request at hand was read to its end, so that another may follow it."""
@@ -371,10 +367,6 @@ class Downstream(asyncio.Protocol):
         """Close if the client is owed nothing."""
         if self.phase == HEAD and not self._part:
             self._transport.close()
-
-    def peer(self) -> str:
-        """The client's address, for a person."""
-        return str(self._transport.get_extra_info("peername"))
 
     def _wait(self, seconds: Seconds) -> None:
         now = self._owner.now()
