@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from flyball.model.plant import Job, Progress
 from flyball.model.profile import EngineLimits, PowerCurve, Profile, StepCost
 from flyball.sim.engine import Engine
 from flyball.sim.oracle import replay
+from flyball.sim.replay import replay as replay_trace
 
 Load = list[tuple[float, Job]]
 
@@ -66,6 +68,30 @@ def test_events_equal_steps(data: st.DataObject, prefix_cache: bool) -> None:
     state = engine.snapshot()
     assert (state.running, state.waiting, state.kv_blocks_used) == (0, 0, 0)
     assert state.output_tokens == sum(job.output_tokens for _, job in load)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_trace_replayed_in_one_loop_equals_steps(data: st.DataObject) -> None:
+    profile = data.draw(profiles())
+    load = [
+        (at, Job(str(place), job.input_tokens, job.output_tokens))
+        for place, (at, job) in enumerate(data.draw(loads(profile)))
+    ]
+    told = replay(profile, load, prefix_cache=False)
+    first, last = (
+        {int(one.job): one.at for one in told if one.kind == kind}
+        for kind in ("first-token", "finished")
+    )
+    times = replay_trace(
+        profile,
+        [at for at, _ in load],
+        [job.input_tokens for _, job in load],
+        [job.output_tokens for _, job in load],
+    )
+    want = [first.get(place, math.nan) for place in range(len(load))]
+    assert np.array_equal(times.first_s, want, equal_nan=True)
+    assert np.array_equal(times.finished_s, [last[place] for place in range(len(load))])
 
 
 @settings(max_examples=100, deadline=None)

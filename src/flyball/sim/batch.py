@@ -11,11 +11,11 @@ from flyball.units import Tokens
 class Batch:
     """The decoding jobs in sum: `seqs` of them hold `kv_tokens`; `step` counts all steps so far."""
 
-    __slots__ = ("_block", "_crossing", "kv_tokens", "seqs", "step")
+    __slots__ = ("_block", "crossing", "kv_tokens", "seqs", "step")
 
     def __init__(self, block_tokens: Tokens) -> None:
         self._block = block_tokens
-        self._crossing = [0] * (2 * block_tokens)  # twice over: a run of residues is one slice
+        self.crossing = [0] * (2 * block_tokens)  # twice over: a run of residues is one slice
         self.step = self.seqs = self.kv_tokens = 0
 
     def join(self, computed: Tokens) -> None:
@@ -23,26 +23,26 @@ class Batch:
         self.seqs += 1
         self.kv_tokens += computed
         residue = (self.step - computed) % self._block
-        self._crossing[residue] += 1
-        self._crossing[residue + self._block] += 1
+        self.crossing[residue] += 1
+        self.crossing[residue + self._block] += 1
 
     def leave(self, computed: Tokens) -> None:
         """A job that has now so many tokens in the cache decodes no more."""
         self.seqs -= 1
         self.kv_tokens -= computed
         residue = (self.step - computed) % self._block
-        self._crossing[residue] -= 1
-        self._crossing[residue + self._block] -= 1
+        self.crossing[residue] -= 1
+        self.crossing[residue + self._block] -= 1
 
     def needed(self) -> int:
         """Blocks that the next step needs."""
-        return self._crossing[self.step % self._block]
+        return self.crossing[self.step % self._block]
 
     def growth(self, steps: int) -> int:
         """Blocks that the `steps` steps after the next one need."""
         block = self._block
         first = (self.step + 1) % block
-        part = sum(self._crossing[first : first + steps % block])
+        part = sum(self.crossing[first : first + steps % block])
         return steps // block * self.seqs + part
 
     def fitting(self, steps: int, free: int) -> int:
@@ -54,7 +54,7 @@ class Batch:
         fit = 1 + rounds * block
         free -= rounds * seqs
         while fit < steps:
-            free -= self._crossing[(self.step + fit) % block]
+            free -= self.crossing[(self.step + fit) % block]
             if free < 0:
                 break
             fit += 1

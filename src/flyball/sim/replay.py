@@ -1,0 +1,241 @@
+"""When does each request of a whole trace get its first and its last token from one engine?
+
+`Engine`'s rules for the plain case (known ahead, no shared prefixes, no priorities, nobody
+cancelled) in one loop over numbers: jobs are places in the trace, so what waits is a range of
+places, and only two times are kept of each. A preempted job is a job with a longer prompt and less
+answer left. Steps, blocks and costs are those of `Engine`, and so are the times, to the last bit.
+"""
+
+import heapq
+import math
+import operator
+from itertools import pairwise
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import ArrayLike, NDArray
+
+from flyball.model.profile import Profile
+from flyball.sim.batch import Batch
+from flyball.sim.steptime import TICKS_PER_S, StepTime, seconds, ticks_at_or_after
+from flyball.sim.stretch import Stretch
+from flyball.units import Seconds, Tokens
+
+
+class Times(Struct, frozen=True):
+    """Seconds at which each request's first token and last token left; shape (requests,).
+
+    NaN = it has none: no answer was asked for (`first_s`).
+    """
+
+    first_s: NDArray[np.float64]
+    finished_s: NDArray[np.float64]
+
+
+def replay(
+    profile: Profile,
+    at: ArrayLike,
+    input_tokens: ArrayLike,
+    output_tokens: ArrayLike,
+) -> Times:
+    """Serve a trace, sorted by time, to its end on one replica without prefix cache.
+
+    The arguments, all of shape (requests,), are seconds and whole tokens. ValueError, naming the
+    place from 0, if a request can never fit or comes before the one ahead of it.
+    """
+    # Python's own numbers: femtoseconds outgrow 64 bits after 2.5 hours.
+    times, inputs, outputs = (np.asarray(x).tolist() for x in (at, input_tokens, output_tokens))
+    _check(profile, times, inputs, outputs)
+    trace = _Trace(profile, times, inputs, outputs)
+    trace.run()
+    return Times(np.array(trace.first_s), np.array(trace.finished_s))
+
+
+class _Trace:
+    """The requests by place, and what an engine knows of them between two steps."""
+
+    def __init__(
+        self, profile: Profile, at: list[Seconds], inputs: list[Tokens], outputs: list[Tokens]
+    ) -> None:
+        limits = profile.limits
+        self.arrives = [time + profile.request_overhead_s for time in at] + [math.inf]
+        self.todo = inputs  # tokens to compute before the next token can be made
+        self.left = outputs  # answer tokens still to make then
+        self.first_s = [math.nan] * len(at)
+        self.finished_s = [math.nan] * len(at)
+        self.cost = StepTime(profile)
+        self.batch = Batch(limits.block_tokens)
+        self.block = limits.block_tokens
+        self.seqs_max = limits.seqs_max
+        self.budget = limits.step_tokens_max
+        self.free = limits.kv_tokens_max // limits.block_tokens
+        self.ends: list[int] = []  # of the decoding jobs: last step * requests + place
+        self.back: list[int] = []  # preempted, waiting again
+        self.head = 0  # the first place not admitted yet
+        self.running = 0
+        self.partial = -1  # the place whose prompt is partly computed; -1 = none
+        self.computed = 0  # prompt tokens of it
+        self.landing: list[int] = []
+
+    def run(self) -> None:
+        """Serve all requests. (What is called only once a step is written out here, for speed.)"""
+        batch, ends, back, landing = self.batch, self.ends, self.back, self.landing
+        arrives, seqs_max, places = self.arrives, self.seqs_max, len(self.todo)
+        decode_cost, mixed_cost, crossing = self.cost.decode, self.cost.mixed, batch.crossing
+        block, stretch = self.block, Stretch()
+        arrived = start = 0
+        now, next_s = -math.inf, arrives[0]
+        while True:
+            if not self.running and self.head == arrived and not back:
+                if arrived == places:
+                    return
+                if next_s > now:
+                    start = ticks_at_or_after(next_s)
+                    now = seconds(start)
+            while next_s <= now:
+                arrived += 1
+                next_s = arrives[arrived]
+            needed, settled = crossing[batch.step % block], True
+            if needed > self.free:
+                settled = False
+                self.make_room()
+            else:
+                self.free -= needed
+            has_slot, seqs = self.running < seqs_max, batch.seqs
+            prompt = context = 0
+            if self.partial >= 0 or (has_slot and (self.head < arrived or back)):
+                prompt, context = self.prompts(arrived, settled)
+            if prompt:
+                start += mixed_cost(seqs, batch.kv_tokens, prompt, context)
+                now = start / TICKS_PER_S
+                batch.step += 1
+                batch.kv_tokens += seqs
+            else:
+                count = batch.fitting(ends[0] // places - batch.step, self.free) if settled else 1
+                first, slope = decode_cost(batch.seqs, batch.kv_tokens)
+                end = start + count * first + slope * (count * (count - 1) // 2)
+                now = end / TICKS_PER_S
+                if next_s < now and has_slot:
+                    stretch.start = start
+                    stretch.set(first, slope, count)
+                    stretch.cut(next_s)
+                    count, end, now = stretch.count, stretch.end, stretch.end_s
+                start = end
+                if count > 1:
+                    self.free -= batch.growth(count - 1)
+                batch.pass_by(count)
+            if ends and ends[0] < (batch.step + 1) * places:
+                self.finish(now)
+            if landing:
+                self.land(now)
+
+    def make_room(self) -> None:
+        """Give the decoding jobs their next blocks; the newest running job has to go, or more."""
+        batch, places, taken = self.batch, len(self.todo), 0
+        while batch.needed() - taken > self.free:
+            taken += self.free  # the older jobs take what is there
+            victim = max([self.partial, *(end % places for end in self.ends)])
+            if victim == self.partial:
+                self.free = -(-self.todo[victim] // self.block)
+                self.partial, self.computed = -1, 0
+            else:
+                end = next(end for end in self.ends if end % places == victim)
+                self.ends.remove(end)
+                heapq.heapify(self.ends)
+                made = self.left[victim] - (end // places - batch.step)
+                computed = self.todo[victim] + made - 1
+                self.free = -(-computed // self.block)
+                batch.leave(computed)
+                self.todo[victim] += made
+                self.left[victim] -= made
+            self.running -= 1
+            heapq.heappush(self.back, victim)
+        self.free -= batch.needed() - taken
+
+    def prompts(self, arrived: int, may_admit: bool) -> tuple[Tokens, int]:
+        """Fill a step with prompt tokens: their number, and the sum of p * (2 * prefix + p)."""
+        budget = self.budget - self.batch.seqs
+        taken = context = 0
+        place, computed = self.partial, self.computed
+        self.partial, self.computed = -1, 0
+        while taken < budget:
+            if place < 0 and (not may_admit or (place := self.admit(arrived)) < 0):
+                break
+            chunk = min(self.todo[place] - computed, budget - taken)
+            context += chunk * (2 * computed + chunk)
+            taken += chunk
+            if computed + chunk < self.todo[place]:
+                self.partial, self.computed = place, computed + chunk
+                break
+            self.landing.append(place)
+            place, computed = -1, 0
+        return taken, context
+
+    def admit(self, arrived: int) -> int:
+        """The place of the next job that has a slot and blocks from now on; -1 = none."""
+        back = self.back
+        place = back[0] if back else self.head
+        if self.running >= self.seqs_max or place >= arrived:
+            return -1
+        blocks = -(-self.todo[place] // self.block)
+        if blocks > self.free:
+            return -1
+        self.free -= blocks
+        self.running += 1
+        if back:
+            heapq.heappop(back)
+        else:
+            self.head += 1
+        return place
+
+    def land(self, now: Seconds) -> None:
+        """The prompts that became complete have a first token; their jobs decode from now on."""
+        for place in self.landing:
+            left, todo = self.left[place], self.todo[place]
+            if left and math.isnan(self.first_s[place]):
+                self.first_s[place] = now
+            if left > 1:
+                self.batch.join(todo)
+                end = self.batch.step + left - 1
+                heapq.heappush(self.ends, end * len(self.todo) + place)
+            else:
+                self.finished_s[place] = now
+                self.running -= 1
+                self.free += -(-todo // self.block)
+        self.landing.clear()
+
+    def finish(self, now: Seconds) -> None:
+        """The jobs whose last token was made give up their slots and blocks."""
+        ends, places = self.ends, len(self.todo)
+        limit = (self.batch.step + 1) * places
+        while ends and ends[0] < limit:
+            place = heapq.heappop(ends) % places
+            computed = self.todo[place] + self.left[place] - 1
+            self.batch.leave(computed)
+            self.finished_s[place] = now
+            self.running -= 1
+            self.free += -(-computed // self.block)
+
+
+def _check(
+    profile: Profile, at: list[Seconds], inputs: list[Tokens], outputs: list[Tokens]
+) -> None:
+    """ValueError, with the place from 0, for a trace that no engine of this kind can serve."""
+    if not len(at) == len(inputs) == len(outputs):
+        raise ValueError(f"{len(at)} times, {len(inputs)} inputs, {len(outputs)} outputs")
+    if not at:
+        return
+    if min(inputs) < 1 or min(outputs) < 0:
+        raise ValueError("a request needs at least 1 input token and 0 output tokens")
+    if not all(map(math.isfinite, at)) or min(at) < 0:
+        raise ValueError("a time is negative or not finite")
+    limits = profile.limits
+    if limits.seqs_max > limits.step_tokens_max:
+        raise ValueError("seqs_max is above step_tokens_max: a step could not serve every job")
+    room = limits.kv_tokens_max // limits.block_tokens * limits.block_tokens
+    for place, tokens in enumerate(map(operator.add, inputs, outputs)):
+        if tokens > room:
+            raise ValueError(f"request {place} needs {tokens} KV tokens, the engine has {room}")
+    for place, (before, after) in enumerate(pairwise(at), 1):
+        if not before <= after:
+            raise ValueError(f"request {place} comes at {after} s, after one at {before} s")
