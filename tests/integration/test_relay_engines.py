@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from flyball.governor.commands import Hold, Reject
-from flyball.governor.events import AttemptFailed, DeadlinePassed, FirstByte, FleetChanged, Served
+from flyball.governor.events import AttemptFailed, DeadlinePassed, FleetChanged, Served
 from flyball.governor.policy import Policy
 from flyball.model.faults import Refusal
 from flyball.model.request import RequestClass
@@ -331,7 +331,7 @@ def test_a_kept_connection_the_engine_closed_is_replaced_unseen() -> None:
                 assert (await client.answer())[0] == 200
             assert not made.core.seen(AttemptFailed)
             assert made.engines[0].connections == 4
-            assert len(made.core.seen(FirstByte)) == 4
+            assert len(made.core.seen(Served)) == 4
 
     asyncio.run(run())
 

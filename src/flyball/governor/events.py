@@ -24,7 +24,7 @@ class RequestArrived(Struct, frozen=True, tag=True, gc=False):
 
 
 class FirstByte(Struct, frozen=True, tag=True, gc=False):
-    """The first byte of the answer's body reached the gateway."""
+    """The first byte of the answer's body reached the gateway; left out if it was also the last."""
 
     at: Seconds
     request_id: str

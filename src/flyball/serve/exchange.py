@@ -225,15 +225,14 @@ class Exchange:
         own = flyball_lines(self.id, forward, place.lines, self._arrived_at)
         connection = self._connection
         connection.write(response_head(response, self.id, own, response.length, keep) + data)
-        desk.feed(FirstByte(now, self.id))
-        if self.is_over:
-            return
-        usage = surface.read_usage(data, self._head.operation, response.is_event_stream)
+        operation = self._head.operation
+        usage = surface.read_usage(data, operation, response.is_event_stream)
         self.end()
         desk.feed(
             Served(
                 now, self.id, status, usage.input_tokens, usage.cached_tokens,
                 usage.output_tokens, len(data),
+                surface.read_response_id(data) if operation == "response" else "",
             )
         )  # fmt: skip
         connection.answered(keep, now)

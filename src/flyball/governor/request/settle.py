@@ -75,11 +75,12 @@ def served(state: State, event: Served, out: list[Command]) -> None:
     flight = state.flights.get(event.request_id)
     if flight is None:
         return
-    if flight.endpoint is not None and not flight.first_byte_at:
-        first_byte(state, FirstByte(at=event.at, request_id=event.request_id))
     endpoint = _release(state, flight)
     if endpoint is None:
         return
+    if not flight.first_byte_at:
+        # The whole answer came at once: its first byte was its last.
+        flight.first_byte_at = event.at
     if event.status < 400:
         _learn(state, flight, endpoint, event)
         state.budget.earn()
