@@ -52,7 +52,8 @@ def text(report: Report, wall_s: float) -> str:
         moves = f", {pool.starts} starts, {pool.drains} drains" if moved else ""
         lines.append(
             f"pool {pool.name}: {pool.replica_hours:.2f} replica-hours, "
-            f"busy {pool.busy_ratio:.0%}, {pool.joules / 3.6e6:.3f} kWh, {pool.usd + pool.energy_usd:.2f} USD, "
+            f"busy {pool.busy_ratio:.0%}, {pool.joules / 3.6e6:.3f} kWh, "
+            f"{pool.usd + pool.energy_usd:.2f} USD, "
             f"{pool.preemptions} preemptions{moves}"
         )
     peaks = ", ".join(f"{site} {watts:,.0f} W" for site, watts in report.site_watts_peak.items())

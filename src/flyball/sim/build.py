@@ -15,7 +15,8 @@ from flyball.governor.policy import Policy, Pricing, Resilience
 from flyball.model.fleet import Endpoint, Fleet, Pool, Site
 from flyball.model.profile import Profile
 from flyball.model.request import Promise, RequestClass
-from flyball.sim.cores import autoscaler_names, core_names
+from flyball.sim.cores import core_names
+from flyball.sim.rivals import AUTOSCALERS, POWER_LOOPS, RETRIES, TRUNCATIONS
 from flyball.sim.scenario import FleetShape, PolicyShape, PoolShape, Scenario, Trigger
 from flyball.sim.workload import KINDS
 from flyball.units import seconds_from_ms
@@ -185,15 +186,20 @@ def _check_names(scenario: Scenario, pools: list[str], faults: list[Fault]) -> N
         step = near(scenario.core, core_names())
         faults.append(Fault(("core",), f"no core is named {scenario.core!r}", step))
     for name, scaler in scenario.autoscalers.items():
-        if scaler.rule not in autoscaler_names():
+        if scaler.rule not in AUTOSCALERS:
             path = ("autoscalers", name, "rule")
-            step = near(scaler.rule, autoscaler_names())
+            step = near(scaler.rule, list(AUTOSCALERS))
             faults.append(Fault(path, f"no autoscaler is named {scaler.rule!r}", step))
         if pools and name not in pools:
             faults.append(Fault(("autoscalers", name), f"no pool {name!r}", near(name, pools)))
         elif scenario.fleet.file:
             step = "Describe the pools in the scenario to scale them."
             faults.append(Fault(("autoscalers", name), "a fleet file's pools are fixed", step))
+    for kind, table in (("retry", RETRIES), ("truncation", TRUNCATIONS), ("power", POWER_LOOPS)):
+        rule: str = getattr(scenario.loops, kind)
+        if rule and rule not in table:
+            step = near(rule, list(table))
+            faults.append(Fault(("loops", kind), f"no {kind} loop is named {rule!r}", step))
     if scenario.warmup_s >= scenario.duration_s:
         step = "Make it shorter than duration_s."
         faults.append(Fault(("warmup_s",), "nothing is left to report", step))

@@ -36,7 +36,7 @@ from flyball.model.prices import PriceBoard
 from flyball.model.signals import Settled
 from flyball.pricing.problem import Problem
 from flyball.sim.clients import Clients
-from flyball.sim.clock import Chance, Clock
+from flyball.sim.clock import Act, Chance, Clock
 from flyball.sim.exchange import Call, Exchange
 from flyball.sim.heads import head
 from flyball.sim.loops import Core
@@ -47,6 +47,8 @@ from flyball.units import Ratio, Seconds
 # As serve/limits.py: how long a gateway waits for a connection, and for the next byte.
 CONNECT_S_MAX: Seconds = 5.0
 STALL_S_MAX: Seconds = 60.0
+# TCP sends again after a second, then doubles (RFC 6298, 2.4 and 5.5).
+RESEND_S: Seconds = 1.0
 
 Tee = Callable[[int, Event, list[Command]], None]
 
@@ -266,23 +268,37 @@ class Driver:
         """Something happened to a job; the gateway sees it half a round trip later."""
         if exchange.is_over or progress.job != exchange.job_id:
             return
-        kind = progress.kind
-        if kind == "admitted":
+        if progress.kind == "admitted":
             exchange.cached_tokens = progress.tokens
-            return
-        if kind not in ("first-token", "finished"):
-            return
+        elif progress.kind == "first-token":
+            self._answer(exchange, self._first_byte)
+        elif progress.kind == "finished":
+            self._answer(exchange, self._served)
+
+    def _answer(self, exchange: Exchange, act: Act) -> None:
+        """Bytes set out for the gateway; over a cut path they are sent again and again."""
+        what = (exchange, exchange.job_id)
         if self._network.is_cut(exchange.endpoint):
-            if kind == "finished":
-                at = self._clock.now + STALL_S_MAX
-                self._clock.at(at, self._fail, (exchange, exchange.job_id, "stall"))
+            self._resend((what, act, RESEND_S, 0.0))
             return
-        act = self._first_byte if kind == "first-token" else self._served
         delay_s = self._network.to_endpoint(exchange.endpoint)
         if delay_s:
-            self._clock.at(self._clock.now + delay_s, act, (exchange, exchange.job_id))
+            self._clock.at(self._clock.now + delay_s, act, what)
         else:
-            act((exchange, exchange.job_id))
+            act(what)
+
+    def _resend(self, sent: tuple[tuple[Exchange, str], Act, Seconds, Seconds]) -> None:
+        what, act, pause_s, silent_s = sent
+        exchange, job_id = what
+        if exchange.is_over or exchange.job_id != job_id:
+            return
+        if not self._network.is_cut(exchange.endpoint):
+            self._answer(exchange, act)
+        elif silent_s >= STALL_S_MAX:
+            self._fail((exchange, job_id, "stall"))
+        else:
+            again = (what, act, 2.0 * pause_s, silent_s + pause_s)
+            self._clock.at(self._clock.now + pause_s, self._resend, again)
 
     def _first_byte(self, what: tuple[Exchange, str]) -> None:
         exchange, job_id = what

@@ -49,7 +49,7 @@ class Replica:
         self._prefix_tokens = prefix_tokens
         self._on_since: Seconds = 0.0
         self._defect = 1.0
-        self._clock_ratio: Ratio = 1.0
+        self.clock_ratio: Ratio = 1.0
         self._begin()
 
     def _begin(self) -> None:
@@ -60,7 +60,7 @@ class Replica:
             prefix_tokens=self._prefix_tokens,
         )
         self._engine.advance(self._clock.now)
-        self._slowdown = self._defect / self._clock_ratio
+        self._slowdown = self._defect / self.clock_ratio
         self._world_at = self._engine_at = self._clock.now
         self._seen = self._engine.snapshot()
         self._wake_at: Seconds = inf
@@ -201,11 +201,11 @@ class Replica:
 
     def set_clock(self, ratio: Ratio) -> None:
         """Run at this share of full clock."""
-        self._clock_ratio = ratio
+        self.clock_ratio = ratio
         self._restretch()
 
     def _restretch(self) -> None:
-        slowdown = self._defect / self._clock_ratio
+        slowdown = self._defect / self.clock_ratio
         if slowdown == self._slowdown:
             return
         if self.is_reachable:
@@ -244,7 +244,7 @@ class Replica:
         # The engine counts idle watts as part of a step's; only what is above them scales.
         above = state.joules - seen.joules - idle_watts * busy_s
         elapsed = now - self._on_since
-        self.joules += idle_watts * elapsed + above * self._slowdown * self._clock_ratio**3
+        self.joules += idle_watts * elapsed + above * self._slowdown * self.clock_ratio**3
         self.busy_s += busy_s * self._slowdown
         self.on_s += elapsed
         self._on_since = now

@@ -8,6 +8,7 @@ from msgspec import Struct
 from flyball import __version__
 from flyball.dialects.traces.row import TraceRow
 from flyball.governor.commands import Notice
+from flyball.governor.governor import Governor
 from flyball.governor.policy import Policy
 from flyball.model.fleet import Fleet
 from flyball.sim import workload
@@ -15,20 +16,20 @@ from flyball.sim.build import replicas_of
 from flyball.sim.checks import Checks
 from flyball.sim.clients import Clients
 from flyball.sim.clock import Clock, Streams
-from flyball.sim.cores import autoscaler, cores
+from flyball.sim.cores import cores
 from flyball.sim.driver import Driver, Tee
 from flyball.sim.exchange import Call
 from flyball.sim.network import Network
 from flyball.sim.periods import PeerExchange, Planner, Scraper, ticking
-from flyball.sim.power import PowerCap
+from flyball.sim.power import Power
 from flyball.sim.replica import Replica
 from flyball.sim.report import Outcomes, PoolReport, Report, class_reports, digest
+from flyball.sim.rivals import AUTOSCALERS, POWER_LOOPS
 from flyball.sim.scaling import Scaling
 from flyball.sim.scenario import Scenario
 from flyball.sim.triggers import arm, spiked
 from flyball.units import Ratio, Seconds, seconds_from_ms, usd_per_joule
 
-POWER_PERIOD_S: Seconds = 1.0
 PROGRESS_S: Seconds = 5.0
 
 
@@ -94,7 +95,9 @@ class World:
             fleet, streams.named("network"), seconds_from_ms(rules.rtt_ms), scenario.jitter_ratio
         )
         count = scenario.gateways.count
-        self.cores = cores(scenario.core, fleet, policy, count, streams, scenario.tuned)
+        self.cores = cores(
+            scenario.core, fleet, policy, count, streams, scenario.tuned, scenario.loops
+        )
         skews_s = [seconds_from_ms(ms) for ms in scenario.gateways.skew_ms]
         self.driver = Driver(
             self.clock,
@@ -131,7 +134,9 @@ class World:
             for i, one in enumerate(self.fleet.endpoints)
         ]
         self.driver.replicas = self.replicas
-        self.power = PowerCap(self.fleet.sites, self.replicas)
+        loops = self.scenario.loops
+        rule = POWER_LOOPS[loops.power](loops.tuned.get(loops.power)) if loops.power else None
+        self.power = Power(self.fleet.sites, self.replicas, rule, loops.power_low)
 
     def _build_loops(self) -> None:
         scenario, clock, driver = self.scenario, self.clock, self.driver
@@ -160,11 +165,12 @@ class World:
             self.scraper.start(seconds_from_ms(telemetry.interval_ms))
         ticking(clock, driver, everyone, self.policy.tick_s)
         if has_control:
-            workers = list(self.cores[:-1])
+            workers = [core for core in self.cores[:-1] if isinstance(core, Governor)]
             exchange = PeerExchange(clock, driver, workers, seconds_from_ms(gateways.peer_delay_ms))
             period_s = seconds_from_ms(gateways.peer_ms)
             clock.every(period_s, exchange.turn, period_s)
-        clock.every(POWER_PERIOD_S, lambda: self.power.look(POWER_PERIOD_S), POWER_PERIOD_S)
+        period_s = self.power.period_s
+        clock.every(period_s, lambda: self.power.look(clock.now), period_s)
         self.scalings = self._build_scalings(everyone)
         arm(scenario.triggers, clock, driver, self.network, self.scraper, self.replicas)
 
@@ -177,7 +183,7 @@ class World:
                 self.driver,
                 self.scraper,
                 self.streams.named(f"start {pool}"),
-                autoscaler(shape.rule, shape.tuned),
+                AUTOSCALERS[shape.rule](self.fleet, shape.tuned),
                 mine,
                 (shape.replicas_min, shape.replicas_max),
                 shape.start_s,

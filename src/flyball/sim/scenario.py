@@ -136,6 +136,20 @@ class AutoscalerShape(_Section, frozen=True, kw_only=True):
     ] = (60.0, 120.0)
 
 
+class LoopsShape(_Section, frozen=True, kw_only=True):
+    """Loops that stand beside a rival router, each by a rival's name; "" = none."""
+
+    retry: Annotated[str, Meta(description="sdk_default or budgeted, in the gateway.")] = ""
+    truncation: Annotated[str, Meta(description="threshold_truncation.")] = ""
+    power: Annotated[str, Meta(description="polca or static_cap; empty = only as needed.")] = ""
+    power_low: Annotated[
+        tuple[Name, ...], Meta(description="Pools whose work has low priority for that loop.")
+    ] = ()
+    tuned: Annotated[
+        dict[str, dict[str, float]], Meta(description="Constants unlike the defaults, by loop.")
+    ] = {}
+
+
 class Trigger(_Section, frozen=True, kw_only=True):
     """A trouble and its time. `target` = an endpoint, a pool (its first replica) or a site."""
 
@@ -176,6 +190,7 @@ class Scenario(_Section, frozen=True, kw_only=True):
     jitter_ratio: Annotated[NotNegative, Meta(description="Mean network jitter / delay.")] = 0.0
     telemetry: TelemetryShape = TelemetryShape()
     solver_delay_ms: Annotated[NotNegative, Meta(description="Until prices are solved.")] = 20.0
+    loops: LoopsShape = LoopsShape()
     autoscalers: Annotated[dict[Name, AutoscalerShape], Meta(description="By pool.")] = {}
     triggers: tuple[Trigger, ...] = ()
     checks: Annotated[bool, Meta(description="Whether invariants are checked inside.")] = True
