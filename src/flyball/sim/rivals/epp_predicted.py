@@ -19,6 +19,7 @@ from flyball.units import Seconds
 
 INPUTS = 6
 _WEIGHT_MIN = 0.01
+_SPREAD_MIN = 1e-3
 
 
 class EppPredicted(EppDefault):
@@ -134,6 +135,8 @@ class EppPredicted(EppDefault):
 
 
 def _share(values: np.ndarray) -> np.ndarray:
-    """Scaled to [0, 1] over the tier; 0 where all are equal."""
+    """Scaled to [0, 1] over the tier; 0 where all are equal up to the fit's own error."""
     spread = values.max() - values.min()
-    return (values - values.min()) / spread if spread > 0.0 else np.zeros(len(values))
+    if spread <= _SPREAD_MIN * values.max():
+        return np.zeros(len(values))
+    return (values - values.min()) / spread
