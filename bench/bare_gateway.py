@@ -15,8 +15,8 @@ from flyball.governor.commands import Command, Forward
 from flyball.governor.events import Event, RequestArrived
 from flyball.model.decision import Allowance
 from flyball.serve.config import Config, load
-from flyball.serve.gateway import Gateway, Sinks
-from flyball.serve.station import entrances, run_loop
+from flyball.serve.process.station import entrances, run_loop
+from flyball.serve.relay.gateway import Gateway, Sinks
 
 DEADLINE_S = 60.0
 

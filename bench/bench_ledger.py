@@ -19,8 +19,8 @@ import report
 from flyball.ledger.record import encode
 from flyball.ledger.verify import check_log
 from flyball.model.decision import Candidate, Intent, Outcome, Record
-from flyball.serve.log_reader import open_log
-from flyball.serve.store import LedgerStore, Pushback
+from flyball.serve.log.reader import open_log
+from flyball.serve.log.store import LedgerStore, Pushback
 
 ROUNDS = 5
 RECORDS = 100_000

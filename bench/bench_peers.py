@@ -16,8 +16,8 @@ import time
 
 import report
 from flyball.model.signals import PeerLoad
-from flyball.serve.peers import PeerExchange, PeerTable
-from flyball.serve.workers import EXCHANGE_S, every
+from flyball.serve.process.peers import PeerExchange, PeerTable
+from flyball.serve.process.workers import EXCHANGE_S, every
 
 WORKERS = 4
 ENDPOINTS = 64

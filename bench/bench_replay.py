@@ -14,7 +14,7 @@ import uvloop
 
 import report
 from flyball.dialects.traces.row import TraceRow
-from flyball.serve.loadgen import Target, run_load
+from flyball.serve.load.generator import Target, run_load
 
 EVENTS = 8
 RATES = (1000, 2000, 3000, 4000, 5000, 6000)

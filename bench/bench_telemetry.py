@@ -18,9 +18,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 import report
 from flyball.model.decision import Intent, Outcome
 from flyball.model.signals import EngineSample, Settled
-from flyball.serve import names
 from flyball.serve.config import load
-from flyball.serve.telemetry import Telemetry
+from flyball.serve.telemetry.prometheus import Telemetry, names
 
 ROOT = Path(__file__).parents[1]
 BATCH = 2000

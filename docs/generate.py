@@ -15,8 +15,8 @@ from flyball.cli import COMMANDS, main
 from flyball.dialects.engines import ENGINES
 from flyball.dialects.profiles import catalogue
 from flyball.model.faults import FAULTS, Party
-from flyball.serve import names
 from flyball.serve.config.schema import Node, alternatives, root, schema_text
+from flyball.serve.telemetry import names
 
 ROOT = Path(__file__).parents[1]
 MADE = "<!-- Made by docs/generate.py: change the source named below, then run `make docs`. -->"
@@ -178,8 +178,8 @@ def metrics_page() -> str:
         "# Metrics, spans and attributes",
         MADE,
         "",
-        "Source: `src/flyball/serve/names.py`. Prometheus metrics stand at `/metrics`. Values of",
-        "`class` and `model` that clients choose are told apart up to 1,000; then `other`.",
+        "Source: `src/flyball/serve/telemetry/names.py`. Prometheus metrics stand at `/metrics`.",
+        "Values of `class` and `model` that clients choose are told apart up to 1,000; then `other`.",
         "",
         "## Prometheus",
         "",

@@ -50,7 +50,7 @@ def command(file: str, live: bool, without_env: bool, output: str) -> None:
 
 
 def _contacts(config: Config) -> list[Any]:
-    from flyball.serve.contact import contact_all
+    from flyball.serve.engines.contact import contact_all
 
     click.echo(f"asking {count(len(config.fleet.endpoints), 'endpoint')} …", err=True)
     return asyncio.run(contact_all(config))

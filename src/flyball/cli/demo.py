@@ -80,7 +80,7 @@ def _rows(trace: Path | None, seconds: float, rate: float, seed: int) -> list[Tr
         return rows
     from flyball.dialects.traces import scale
     from flyball.dialects.traces.row import Tally, TraceError
-    from flyball.serve import tracefile
+    from flyball.serve.load import tracefile
 
     count = int(seconds * rate)
     try:
@@ -186,7 +186,7 @@ async def _drive(
 ):
     """Send the load; watch the prices; kill the victim on the way."""
     from flyball.cli.replay_output import show_progress
-    from flyball.serve.loadgen import Target, run_load
+    from flyball.serve.load.generator import Target, run_load
 
     boards: list[tuple[float, dict[str, float]]] = []
     watch = asyncio.create_task(_watch_prices(url, boards))

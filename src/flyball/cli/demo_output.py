@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from flyball.model.decision import Intent, Outcome
-from flyball.serve.loadreport import Report
-from flyball.serve.loadtext import render
-from flyball.serve.log_reader import LogReader, open_log
+from flyball.serve.load.report import Report
+from flyball.serve.load.text import render
+from flyball.serve.log.reader import LogReader, open_log
 
 _BARS = " ▁▂▃▄▅▆▇█"
 

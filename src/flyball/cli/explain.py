@@ -11,8 +11,8 @@ from flyball.ledger.explain import Case, Section, Table, explain, text_lines
 from flyball.ledger.tiles import TileError
 from flyball.ledger.tree import ProofError
 from flyball.model.decision import Feasibility, Intent, Outcome, Record
-from flyball.serve.log_reader import Found, LogReader, open_log
-from flyball.serve.log_writer import LedgerError
+from flyball.serve.log.reader import Found, LogReader, open_log
+from flyball.serve.log.writer import LedgerError
 
 
 @click.command()

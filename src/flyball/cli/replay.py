@@ -18,8 +18,10 @@ from flyball.cli.replay_output import AnswerFile, show_progress
 from flyball.dialects.traces import formats, scale
 from flyball.dialects.traces.row import Tally, TraceError, TraceRow
 from flyball.model.request import Promise
-from flyball.serve import loadtext, logcheck, modelnames, tracefile
-from flyball.serve.loadgen import Answer, Report, Target, run_load
+from flyball.serve.load import modelnames, tracefile
+from flyball.serve.load import text as loadtext
+from flyball.serve.load.generator import Answer, Report, Target, run_load
+from flyball.serve.log import pairs as logcheck
 from flyball.sim import workload
 
 Rows = Callable[[Tally], Iterator[TraceRow]]

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Self
 import click
 import msgspec
 
-from flyball.serve.loadgen import Answer, Progress
+from flyball.serve.load.generator import Answer, Progress
 from flyball.units import Seconds
 
 _LINE_EVERY_S = 5.0

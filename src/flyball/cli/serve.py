@@ -39,7 +39,7 @@ def command(
     Exit codes: 0 ended as asked, 1 the file is bad or records were lost, 2 it could not start.
     """
     try:
-        from flyball.serve.run import Overrides, serve
+        from flyball.serve.process.run import Overrides, serve
     except ModuleNotFoundError as missing:
         click.echo(
             f"flyball: serving needs {missing.name}, which is not installed.\n"

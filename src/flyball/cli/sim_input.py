@@ -13,9 +13,10 @@ from flyball.dialects.traces import scale
 from flyball.dialects.traces.row import Tally, TraceRow
 from flyball.governor.policy import Policy
 from flyball.model.fleet import Fleet
-from flyball.serve import config, tracefile
+from flyball.serve import config
 from flyball.serve.config.errors import did_you_mean, listed
 from flyball.serve.config.text import Document, parse
+from flyball.serve.load import tracefile
 from flyball.sim.build import ScenarioFaults, build
 from flyball.sim.run import generated
 from flyball.sim.scenario import Scenario

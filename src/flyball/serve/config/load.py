@@ -22,6 +22,7 @@ from flyball.serve.config.build import (
 )
 from flyball.serve.config.environment import expand, override
 from flyball.serve.config.errors import ConfigError, ConfigErrors
+from flyball.serve.config.limits import Limits
 from flyball.serve.config.model import (
     ClassSection,
     FleetFile,
@@ -42,7 +43,6 @@ from flyball.serve.config.surroundings import (
     read_keys,
 )
 from flyball.serve.config.text import Document, parse
-from flyball.serve.limits import Limits
 from flyball.units import Bytes, Ratio, Seconds
 
 FILE_BYTES_MAX: Bytes = 4 << 20

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from flyball.governor.policy import Policy, Pricing, Resilience
 from flyball.model.fleet import EngineKind, Surface, Tier
 from flyball.model.request import RequestClass
-from flyball.serve.limits import Limits
+from flyball.serve.config.limits import Limits
 from flyball.units import ms_from_seconds
 
 ENV_MARK = "x-env"

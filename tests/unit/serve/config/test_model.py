@@ -8,7 +8,7 @@ from flyball.governor.policy import Policy, Pricing, Resilience
 from flyball.model.request import Principal, RequestClass
 from flyball.serve.config import model
 from flyball.serve.config.build import in_seconds
-from flyball.serve.limits import Limits
+from flyball.serve.config.limits import Limits
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What is asked of engines apart from requests: metrics pages, health, model lists."""

@@ -1,0 +1,1 @@
+"""Recorded traces sent as live load, and the report of it."""

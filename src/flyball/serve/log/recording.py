@@ -1,0 +1,194 @@
+"""Is every record on its way to the log, and does the core learn when none can be taken?
+
+The log's own thread writes; here its faults are brought onto the loop, and what its full queue
+turns away is kept, in order and bounded, until it takes records again. One fact goes out: available
+or not, with the reason. RecordError (a record too large to be kept) is told and counted.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from time import monotonic, sleep
+
+from flyball.governor.commands import Notice
+from flyball.ledger.record import RecordError, encode
+from flyball.ledger.verify import unsettled
+from flyball.model.decision import Outcome, Record
+from flyball.serve.log.reader import open_log
+from flyball.serve.log.store import LedgerStore, Pushback
+from flyball.serve.log.writer import LedgerError
+from flyball.units import Seconds
+
+RETRY_S: Seconds = 0.02
+CLOSE_S_MAX: Seconds = 2.0
+KEPT_MAX = 262_144
+SLICE = 256
+RECORDS_BACK_MAX = 200_000
+
+
+class Recorder:
+    """Owns the log while the gateway runs. Make and use it on the running loop.
+
+    `on_change(available, detail)` is called when that changes. Raises LedgerError if the log in
+    `folder` cannot be opened.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        queue_max: int,
+        on_change: Callable[[bool, str], None],
+        on_notice: Callable[[Notice], None],
+        kept_max: int = KEPT_MAX,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._folder = folder
+        self._on_change = on_change
+        self._on_notice = on_notice
+        self._kept: deque[bytes] = deque()
+        self._kept_max = kept_max
+        self._slice = min(SLICE, queue_max)
+        self._fault = ""
+        self._detail = ""
+        self._timer: asyncio.TimerHandle | None = None
+        self.lost = 0
+        self._store = LedgerStore(folder, queue_max=queue_max, on_fault=self._on_fault)
+        self.recovery = self._store.recovery
+
+    @property
+    def detail(self) -> str:
+        """Why nothing can be recorded now; "" if it can."""
+        return self._detail
+
+    @property
+    def acked(self) -> int:
+        """How many records are durable."""
+        return self._store.acked
+
+    def record(self, record: Record) -> None:
+        """Keep one record."""
+        if not self._kept:
+            try:
+                self._store.append(record)
+                return
+            except Pushback:
+                pass
+            except RecordError as fault:
+                self._refuse(fault)
+                return
+        try:
+            self._keep([encode(record)])
+        except RecordError as fault:
+            self._refuse(fault)
+
+    def record_encoded(self, entries: list[bytes]) -> None:
+        """Keep a batch that a worker encoded."""
+        if not self._kept:
+            try:
+                self._store.append_encoded(entries)
+                return
+            except Pushback:
+                pass
+            except RecordError as fault:
+                self._refuse(fault)
+                return
+        self._keep(entries)
+
+    def settle_lost(self, at: Seconds) -> int:
+        """Close the requests that were open when this log's last writer was killed; how many.
+
+        Looks at the last `RECORDS_BACK_MAX` records: what was in flight then stands among them.
+        """
+        try:
+            log = open_log(self._folder)
+            records = log.records(max(0, log.size - RECORDS_BACK_MAX))
+            open_intents = unsettled(found.record for found in records)
+        except (LedgerError, RecordError):  # a log without a checkpoint yet, or of a later version
+            return 0
+        reason = "the gateway was killed before the outcome was known"
+        for intent in open_intents:
+            self.record(lost_outcome(intent.id, at, intent.attempt, intent.endpoint, reason))
+        return len(open_intents)
+
+    def close(self) -> int:
+        """Write what waits; how many records could not be written."""
+        if self._timer is not None:
+            self._timer.cancel()
+        until = monotonic() + CLOSE_S_MAX
+        while self._kept and monotonic() < until:
+            if not self._offer_some():
+                sleep(RETRY_S)
+        return self._store.close() + len(self._kept) + self.lost
+
+    def _keep(self, entries: list[bytes]) -> None:
+        room = max(0, self._kept_max - len(self._kept))
+        self._kept.extend(entries[:room])
+        self.lost += max(0, len(entries) - room)
+        self._tell()
+        if self._timer is None:
+            self._timer = self._loop.call_later(RETRY_S, self._retry)
+
+    def _retry(self) -> None:
+        self._timer = None
+        while self._kept and self._offer_some():
+            continue
+        if self._kept:
+            self._timer = self._loop.call_later(RETRY_S, self._retry)
+        self._tell()
+
+    def _offer_some(self) -> bool:
+        """Hand the first entries kept to the log; False if it takes none."""
+        entries = list(islice(self._kept, self._slice))
+        try:
+            self._store.append_encoded(entries)
+        except Pushback:
+            return False
+        for _ in entries:
+            self._kept.popleft()
+        return True
+
+    def _refuse(self, fault: RecordError) -> None:
+        self.lost += 1
+        self._on_notice(Notice("error", "record-refused", str(fault)))
+
+    def _on_fault(self, available: bool, detail: str) -> None:
+        """From the log's thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._fault_moved, "" if available else detail)
+        except RuntimeError:  # the loop is closed: the process ends
+            return
+
+    def _fault_moved(self, detail: str) -> None:
+        self._fault = detail
+        self._tell()
+
+    def _tell(self) -> None:
+        full = f"{len(self._kept)} records wait for room in the log's queue" if self._kept else ""
+        detail = self._fault or full
+        if bool(detail) != bool(self._detail):
+            self._detail = detail
+            self._on_change(not detail, detail)
+
+
+def lost_outcome(request_id: str, at: Seconds, attempt: int, endpoint: str, reason: str) -> Outcome:
+    """The outcome of a request whose end nobody saw, as the process that held it is gone."""
+    return Outcome(
+        id=request_id,
+        at=at,
+        outcome="failed",
+        endpoint=endpoint,
+        attempts=attempt,
+        status=0,
+        code="own_fault",
+        reason=reason,
+        input_tokens=0,
+        cached_tokens=0,
+        output_tokens=0,
+        ttft_s=0.0,
+        e2e_s=0.0,
+        in_time=False,
+        cost_usd=0.0,
+    )

@@ -1,0 +1,1 @@
+"""The running process: start, workers, control, reload, drain, its own pages."""

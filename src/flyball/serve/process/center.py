@@ -1,0 +1,244 @@
+"""What exists once, however many workers relay: log, scraper, solver, clock of periods, reload.
+
+It has no opinion: every event goes to the one governor by `feed`, and what the workers must know
+too goes to `share`. In a single process the gateway's governor is fed; with workers, the control's.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from flyball.dialects.engines import read_metrics
+from flyball.governor.commands import Notice
+from flyball.governor.events import BoardReceived, Event, LedgerChanged, Sampled, Solved, Tick
+from flyball.ledger.record import decode
+from flyball.model.decision import ConfigSet, LoopAction, Record
+from flyball.model.fleet import Fleet
+from flyball.model.prices import NO_BOARD, PriceBoard
+from flyball.model.signals import PeerLoad, Settled
+from flyball.pricing.highs import Solver
+from flyball.pricing.problem import Problem
+from flyball.serve.config import Config
+from flyball.serve.engines.scrape import ScrapeLimits, Scraper, Target, targets
+from flyball.serve.log.recording import Recorder
+from flyball.serve.process.notices import NoticeLog
+from flyball.serve.process.pages import Condition, Reading
+from flyball.serve.process.reload import Reloader, fixed_changes
+from flyball.serve.process.solve import SolverThread
+from flyball.serve.process.station import trusted
+from flyball.serve.relay.clock import Clock
+from flyball.serve.telemetry.prometheus import Telemetry
+from flyball.units import MS_PER_S, Seconds
+
+SOLVE_S_MAX: Seconds = 4.0
+REASON_CHARS_MAX = 2000
+ACTION_START = b'{"kind":"loop-action"'
+
+
+class Center:
+    """Make it on the running loop. Raises LedgerError if the log's folder cannot be used.
+
+    `feed` takes each event to the governor; `share` gets those that other processes must see too;
+    `loads` gives the work in flight of all workers together; `on_config` gets each new good
+    configuration, which is in force here already.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock,
+        telemetry: Telemetry,
+        feed: Callable[[Event], None],
+        share: Callable[[Event], None],
+        loads: Callable[[], Sequence[PeerLoad]],
+        on_config: Callable[[Config], None],
+        adjust: Callable[[Config], Config],
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.config = config
+        self.telemetry = telemetry
+        self._numbers = _numbers(config.fleet)
+        self.board: PriceBoard = NO_BOARD
+        self.readings: dict[int, Reading] = {}
+        self.is_draining = False
+        self.now = clock.now
+        self._clock = clock
+        self._feed = feed
+        self._share = share
+        self._loads = loads
+        self._on_config = on_config
+        self._tick_task: asyncio.Task[None] | None = None
+        self.notices = NoticeLog(loop.time, telemetry.notice)
+        self.recorder = Recorder(
+            Path(config.ledger.folder),
+            queue_max=config.ledger.queue_max,
+            on_change=self._ledger_changed,
+            on_notice=self.notices.say,
+        )
+        self._solver = SolverThread(Solver, self._solved, self.now, SOLVE_S_MAX)
+        self._scraper = Scraper(read_metrics, self._sampled, self.now, scrape_limits(config))
+        self.reloader = Reloader(Path(config.source), config, adjust, self._adopt, self._config_bad)
+
+    def start(self) -> None:
+        """Begin all periodic work."""
+        self._solver.start()
+        recovery = self.recorder.recovery
+        if recovery.replayed or recovery.torn_bytes:
+            lost = self.recorder.settle_lost(self.now())
+            text = f"{recovery.size} records, {recovery.torn_bytes} bytes of a torn tail dropped"
+            closed = f"; {lost} requests of a killed gateway closed" if lost else ""
+            self.notices.say(Notice("info", "ledger-recovered", text + closed))
+        self._note_config(self.config.digest, "")
+        self.telemetry.ledger(not self.recorder.detail)
+        self._scraper.replace(scrape_targets(self.config))
+        self._scraper.start()
+        self.reloader.start()
+        self._tick_task = asyncio.create_task(self._tick(), name="tick")
+
+    async def stop(self) -> int:
+        """End it, write the log out; how many records could not be written."""
+        if self._tick_task is not None:
+            self._tick_task.cancel()
+        self._solver.stop()
+        await self.reloader.stop()
+        await self._scraper.stop()
+        lost = await asyncio.to_thread(self.recorder.close)
+        await asyncio.to_thread(self.telemetry.close)
+        if lost:
+            text = f"{lost} records could not be written to {self.config.ledger.folder}"
+            self.notices.say(Notice("error", "records-lost", text))
+        self.notices.close()
+        return lost
+
+    @property
+    def condition(self) -> Condition:
+        """What readiness depends on."""
+        return Condition(
+            draining=self.is_draining,
+            ledger=self.recorder.detail,
+            is_ledger_needed=self.config.policy.refuse_without_ledger,
+        )
+
+    # What the governor's commands call for.
+
+    def record(self, record: Record) -> None:
+        """Keep it, and let monitoring see it."""
+        self.recorder.record(record)
+        self.watch(record)
+
+    def record_encoded(self, entries: list[bytes]) -> None:
+        """Keep what a worker encoded; monitoring sees the few that it wants."""
+        self.recorder.record_encoded(entries)
+        is_tracing = self.telemetry.is_tracing
+        for entry in entries:
+            if is_tracing or entry.startswith(ACTION_START):
+                self.watch(decode(entry))
+
+    def watch(self, record: Record) -> None:
+        """Show a record in the metrics."""
+        self.telemetry.recorded(record)
+        if isinstance(record, LoopAction) and record.actuator == "endpoint.blocked":
+            number = self._numbers.get(record.scope)
+            if number is not None:
+                self.telemetry.circuit(number, "open" if record.new == "true" else "closed")
+
+    def solve(self, problem: Problem) -> None:
+        """Answered by `Solved`, later."""
+        self._solver.submit(problem)
+
+    def publish(self, board: PriceBoard) -> None:
+        """Show the board, and send it on."""
+        self.board = board
+        self.telemetry.published(board)
+        self._share(BoardReceived(self.now(), board))
+
+    def report(self, settled: tuple[Settled, ...]) -> None:
+        """Outcomes, for the metrics."""
+        self.telemetry.settled(settled)
+
+    def notice(self, notice: Notice) -> None:
+        """A line for the operator."""
+        self.notices.say(notice)
+
+    # What happens outside.
+
+    async def _tick(self) -> None:
+        clock = asyncio.get_running_loop().time
+        due = clock()
+        while True:
+            due = max(due + self.config.policy.tick_s, clock())
+            await asyncio.sleep(due - clock())
+            self._clock.slew()
+            self._feed(Tick(self.now()))
+            self.telemetry.in_flight(self._loads())
+            self.telemetry.sealed(self.recorder.acked - self.recorder.recovery.size)
+
+    def _sampled(self, event: Sampled) -> None:
+        last = self.readings.get(event.endpoint, Reading())
+        if event.sample is None:
+            reading = Reading(sample=last.sample, at=last.at, error=event.error)
+        else:
+            reading = Reading(sample=event.sample, at=event.at)
+        self.readings[event.endpoint] = reading
+        self.telemetry.sampled(event.endpoint, event.sample, event.at)
+        self._feed(event)
+        self._share(event)
+
+    def _solved(self, event: Solved) -> None:
+        self._feed(event)
+        if event.solution is None:
+            self.notices.say(Notice("warning", "solver-failed", event.error))
+
+    def _ledger_changed(self, available: bool, detail: str) -> None:
+        self.telemetry.ledger(available)
+        event = LedgerChanged(self.now(), available, detail)
+        self._feed(event)
+        self._share(event)
+        level, text = ("info", "records again") if available else ("error", detail)
+        self.notices.say(Notice(level, "ledger", text))
+
+    def _adopt(self, config: Config) -> None:
+        """A new good configuration: what can change while serving changes now."""
+        self._on_config(config)
+        old, self.config = self.config, config
+        self.readings.clear()
+        self.telemetry.adopt(config)
+        self._numbers = _numbers(config.fleet)
+        self._scraper.replace(scrape_targets(config), scrape_limits(config))
+        text = f"{config.source}: in force (digest {config.digest[:12]})"
+        if fixed := fixed_changes(old, config):
+            text += f"; a restart is needed for: {', '.join(fixed)}"
+        self.notices.say(Notice("info", "config-reloaded", text))
+
+    def _config_bad(self, errors: str) -> None:
+        """A bad configuration: the old one stays in force."""
+        self._note_config("", errors[:REASON_CHARS_MAX])
+        text = f"the new file is bad, so the old one stays in force:\n{errors}"
+        self.notices.say(Notice("error", "config-refused", text))
+
+    def _note_config(self, digest: str, reason: str) -> None:
+        """Write down what came into force at the start, or why a file was refused."""
+        at = self.now()
+        record = ConfigSet(
+            id=f"config_{int(at * MS_PER_S):011x}",
+            at=at,
+            digest=digest,
+            in_force=not reason,
+            reason=reason,
+        )
+        self.record(record)
+
+
+def _numbers(fleet: Fleet) -> dict[str, int]:
+    return {endpoint.name: number for number, endpoint in enumerate(fleet.endpoints)}
+
+
+def scrape_targets(config: Config) -> tuple[Target, ...]:
+    """The engines to be read, with their keys and the CAs they are trusted by."""
+    return targets(config.fleet, config.credentials, trusted(config))
+
+
+def scrape_limits(config: Config) -> ScrapeLimits:
+    """How the file says engines are read."""
+    return ScrapeLimits(interval_s=config.scrape.interval_s, timeout_s=config.scrape.timeout_s)

@@ -1,0 +1,34 @@
+"""What is answered by the gateway itself, and at which path?
+
+`/healthz` (the process lives), `/readyz` (it would admit a request), `/metrics`, `/v1/models`, and
+`/v1/flyball/prices` and `/v1/flyball/fleet`. The last two and the metrics are known to the process
+that holds the `Center`; a worker asks it for them.
+"""
+
+from collections.abc import Sequence
+
+from flyball.model.signals import PeerLoad
+from flyball.serve.process.center import Center
+from flyball.serve.process.pages import (
+    FLEET,
+    JSON,
+    METRICS,
+    PRICES,
+    PROMETHEUS,
+    fleet_page,
+    prices_page,
+)
+
+
+def page(path: str, center: Center, loads: Sequence[PeerLoad]) -> tuple[int, str, bytes]:
+    """Status, content type and body of one page; `loads` = work in flight of all workers."""
+    at = center.now()
+    if path == METRICS:
+        return 200, PROMETHEUS, center.telemetry.render()
+    if path == PRICES:
+        return 200, JSON, prices_page(center.board, at, center.config.policy.mode)
+    if path == FLEET:
+        age_s_max = center.config.policy.pricing.view_age_s_max
+        fleet = center.config.fleet
+        return 200, JSON, fleet_page(fleet, center.readings, loads, at, age_s_max)
+    return 404, JSON, b'{"error":"there is no such page"}'

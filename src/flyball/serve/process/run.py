@@ -1,0 +1,258 @@
+"""How does a gateway start, say what it serves, and end, in one process or in several?
+
+`serve` is the whole life: check the file, claim the port and the log, serve until a signal. SIGTERM
+or Ctrl-C drains, a second one stops at once, SIGHUP reads the fleet file again.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from flyball import __version__
+from flyball.governor.events import DrainBegun, Event
+from flyball.model.signals import PeerLoad
+from flyball.serve.config import Config, ConfigErrors, load
+from flyball.serve.log.writer import LedgerError
+from flyball.serve.process.center import Center
+from flyball.serve.process.control import Control, StartFault
+from flyball.serve.process.routes import page
+from flyball.serve.process.station import Page, Station, open_station, run_loop
+from flyball.serve.process.workers import every
+from flyball.serve.relay.clock import Clock
+from flyball.serve.relay.gateway import Sinks
+from flyball.serve.telemetry.prometheus import Telemetry
+from flyball.units import Seconds
+
+PULSE_S: Seconds = 1.0
+
+
+class Overrides(Struct, frozen=True, kw_only=True):
+    """What the command line says instead of the fleet file; None = as the file says."""
+
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+    mode: str | None = None
+    log: Path | None = None
+
+    def apply(self, config: Config) -> Config:
+        """The configuration with these settings in place of its own."""
+        listen, policy, ledger = config.listen, config.policy, config.ledger
+        replace = msgspec.structs.replace
+        if self.host is not None:
+            listen = replace(listen, host=self.host)
+        if self.port is not None:
+            listen = replace(listen, port=self.port)
+        workers = config.workers if self.workers is None else self.workers
+        policy = replace(policy, workers=workers)
+        if self.mode is not None:
+            policy = replace(policy, mode=self.mode)
+        if self.log is not None:
+            ledger = replace(ledger, folder=str(self.log.absolute()))
+        return replace(config, listen=listen, policy=policy, ledger=ledger, workers=workers)
+
+
+def serve(path: Path, overrides: Overrides) -> int:
+    """Serve until told to end. Returns the exit code: 0 ended as asked, 1 the file is bad or
+    records were lost, 2 it could not start."""
+    try:
+        config = overrides.apply(load(path))
+    except ConfigErrors as errors:
+        return _fault(1, f"{errors}")
+    except OSError as fault:
+        return _fault(2, f"{path}: {fault.strerror or fault}.\n    Name a fleet file to serve.")
+    for warning in config.warnings:
+        say(str(warning))
+    try:
+        with claim(config.listen.host, config.listen.port) as claimed:
+            port = int(claimed.getsockname()[1])
+            if config.workers == 1:
+                claimed.close()
+                return run_loop(serve_whole(config, port, overrides.apply))
+            return run_loop(serve_with_workers(config, port, overrides.apply))
+    except PortTaken as fault:
+        return _fault(2, str(fault))
+    except LedgerError as fault:
+        return _fault(2, f"{fault}\n    --log DIR names another folder.")
+    except StartFault as fault:
+        return _fault(2, f"the gateway could not start: {fault}")
+
+
+async def serve_with_workers(config: Config, port: int, adjust: Callable[[Config], Config]) -> int:
+    """The control process's part, when several workers share the port."""
+    control = Control(
+        config,
+        host=config.listen.host,
+        port=port,
+        telemetry=Telemetry(config),
+        adjust=adjust,
+        on_ready=lambda: say(announcement(config, port)),
+    )
+    return await control.run()
+
+
+async def serve_whole(config: Config, port: int, adjust: Callable[[Config], Config]) -> int:
+    """One process does everything."""
+    return await Whole(config, port, adjust).run()
+
+
+class Whole:
+    """The single process: one governor, fed by the gateway and by what exists once."""
+
+    def __init__(self, config: Config, port: int, adjust: Callable[[Config], Config]) -> None:
+        self._config = config
+        self._port = port
+        self._clock = Clock()
+        self._station: Station | None = None
+        self._stopping = asyncio.Event()
+        self._center = Center(
+            config,
+            clock=self._clock,
+            telemetry=Telemetry(config),
+            feed=self._feed,
+            share=lambda event: None,
+            loads=self._loads,
+            on_config=self._on_config,
+            adjust=adjust,
+        )
+
+    async def run(self) -> int:
+        """Serve until told to end; the exit code. Raises PortTaken."""
+        center, config = self._center, self._config
+        loop = asyncio.get_running_loop()
+        try:
+            self._station = await open_station(
+                config,
+                worker=0,
+                host=config.listen.host,
+                port=self._port,
+                clock=self._clock,
+                sinks=Sinks(
+                    record=center.record,
+                    solve=center.solve,
+                    publish=center.publish,
+                    report=center.report,
+                    notice=center.notice,
+                ),
+                condition=lambda: center.condition,
+                page=self._page,
+                is_shared=False,
+            )
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._end)
+            loop.add_signal_handler(signal.SIGHUP, center.reloader.request)
+            center.start()
+            say(announcement(config, self._port))
+            pulse = asyncio.create_task(every(PULSE_S, self._pulse))
+            await self._stopping.wait()
+            pulse.cancel()
+            await self._station.drain(center.config.limits.drain_s_max)
+        finally:
+            lost = await center.stop()
+        return 1 if lost else 0
+
+    def _feed(self, event: Event) -> None:
+        if self._station is not None:
+            self._station.feed(event)
+
+    def _on_config(self, config: Config) -> None:
+        if self._station is not None:
+            self._station.replace(config)
+
+    def _pulse(self) -> None:
+        assert self._station is not None
+        self._center.telemetry.pause(self._station.new_pauses())
+
+    def _loads(self) -> list[PeerLoad]:
+        return self._station.in_flight() if self._station is not None else []
+
+    async def _page(self, path: str) -> Page:
+        return page(path, self._center, self._loads())
+
+    def _end(self) -> None:
+        """First signal: drain. Second: stop now."""
+        if self._stopping.is_set():
+            if self._station is not None:
+                self._station.cut_drain(0.0)
+            return
+        self._center.is_draining = True
+        self._feed(DrainBegun(self._center.now()))
+        self._stopping.set()
+
+
+class PortTaken(Exception):
+    """The address cannot be listened on; the message says why and what to do."""
+
+
+def claim(host: str, port: int) -> socket.socket:
+    """Hold a TCP port for this gateway's workers, so that no other gateway gets into it.
+
+    First it is bound without SO_REUSEPORT, which fails if anybody listens there; then with it, so
+    that the workers may. The socket never listens. Raises PortTaken.
+    """
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, proto) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+            found = (address[0], probe.getsockname()[1], *address[2:])
+        claimed = socket.socket(family, kind, proto)
+        with suppress(OSError):
+            claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        claimed.bind(found)
+    except OSError as fault:
+        raise PortTaken(
+            f"cannot listen on {host}:{port}: {fault.strerror or fault}.\n"
+            "    Stop what listens there, or give another --port (0 = any free one)."
+        ) from None
+    return claimed
+
+
+def announcement(config: Config, port: int) -> str:
+    """What is served, where, and how to end it."""
+    scheme = "https" if config.tls else "http"
+    host = config.listen.host
+    shown = f"[{host}]" if ":" in host else host
+    base = f"{scheme}://{shown}:{port}"
+    fleet, policy = config.fleet, config.policy
+    sites = {site.name: site for site in fleet.sites}
+    lines = [f"flyball {__version__} serves {base}/v1 ({policy.mode}, pid {os.getpid()})"]
+    for pool in fleet.pools:
+        count = sum(endpoint.pool == pool.name for endpoint in fleet.endpoints)
+        site = sites[pool.site]
+        lines.append(
+            f"  pool      {pool.name}: {', '.join(pool.models)} on {count} x {pool.profile.name} "
+            f"({pool.engine}) at {site.name} ({site.jurisdiction})"
+        )
+    keys = f"{len(policy.principals)} keys" if policy.principals else "no key asked for"
+    lines += [
+        f"  classes   {', '.join(klass.name for klass in policy.classes)}",
+        f"  callers   {keys}",
+        f"  workers   {config.workers}",
+        f"  ledger    {config.ledger.folder}",
+        f"  metrics   {base}/metrics",
+        "  Ctrl-C drains and ends; kill -HUP reads the fleet file again",
+    ]
+    return "\n".join(lines)
+
+
+def say(text: str) -> None:
+    """Narration goes to stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _fault(code: int, text: str) -> int:
+    say(f"flyball: {text}" if code == 2 else text)
+    return code

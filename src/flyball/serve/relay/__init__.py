@@ -1,0 +1,1 @@
+"""Bytes between clients and engines: the data plane of one process."""

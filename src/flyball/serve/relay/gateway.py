@@ -1,0 +1,410 @@
+"""What drives the governor on real traffic? Requests become events; its commands become bytes.
+
+One process's data plane: it owns the client connections, the connections to engines and the
+requests in flight. All decisions are the core's.
+"""
+
+import asyncio
+import random
+import socket
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from flyball.dialects import surface
+from flyball.governor.commands import (
+    Abort,
+    Command,
+    Forward,
+    Hold,
+    Notice,
+    Publish,
+    Record,
+    Reject,
+    Report,
+    Solve,
+)
+from flyball.governor.events import ClientGone, DrainBegun, Event, FleetChanged, RequestArrived
+from flyball.governor.policy import Policy
+from flyball.model import decision
+from flyball.model.faults import Refusal
+from flyball.model.fleet import Fleet
+from flyball.model.prices import PriceBoard
+from flyball.model.request import Operation
+from flyball.model.signals import Settled
+from flyball.pricing.problem import Problem
+from flyball.serve.config.limits import Limits
+from flyball.serve.relay.clock import Clock
+from flyball.serve.relay.downstream import Downstream
+from flyball.serve.relay.exchange import Exchange, Place
+from flyball.serve.relay.heads import Fields, Request
+from flyball.serve.relay.upstream import EndpointPool, read_address
+from flyball.serve.relay.wheel import Wheel
+from flyball.serve.relay.wire import Access, place_lines, whole_answer
+from flyball.units import Bytes, Seconds
+
+HOUSEKEEPING_S: Seconds = 1.0
+DRAIN_CHECK_S: Seconds = 0.02
+BACKLOG = 2048
+NO_ACCESS = Access()
+
+Page = tuple[int, Fields, bytes]
+Routes = Mapping[tuple[bytes, bytes], Callable[[Request], Page | Awaitable[Page]]]
+
+
+class Core(Protocol):
+    """What decides: `flyball.governor.governor.Governor`, or a script in a test."""
+
+    def handle(self, event: Event) -> list[Command]:
+        """The commands that this event calls for, in the order to carry them out."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sinks:
+    """Where the commands go that are not about a request's bytes; none of these may wait."""
+
+    record: Callable[[decision.Record], None]
+    solve: Callable[[Problem], None]
+    publish: Callable[[PriceBoard], None]
+    report: Callable[[tuple[Settled, ...]], None]
+    notice: Callable[[Notice], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrances:
+    """How endpoints are entered, by name; one not named has no key and trusts the system's CAs."""
+
+    access: Mapping[str, Access]
+    tls: Mapping[str, ssl.SSLContext]
+
+
+OPEN = Entrances(access={}, tls={})
+
+
+class Gateway:
+    """Make it on the running event loop; `listen`, then `drain` at the end.
+
+    `routes` = the gateway's own pages by (method, path); a path that ends in `/` stands for all
+    below it. A page may be an awaitable. HEAD is answered like GET, without the body.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        fleet: Fleet,
+        sinks: Sinks,
+        *,
+        limits: Limits | None = None,
+        routes: Routes | None = None,
+        entrances: Entrances = OPEN,
+        clock: Clock | None = None,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._handle = core.handle
+        self._sinks = sinks
+        self._routes = routes or {}
+        self._has_post_pages = any(method == b"POST" for method, _ in self._routes)
+        self._clock = clock or Clock()
+        self._draw = draw
+        self._exchanges: dict[str, Exchange] = {}
+        self._places: list[Place] = []
+        self._pending: deque[Event] = deque()
+        self._is_feeding = False
+        self._servers: list[asyncio.Server] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._drain_until: Seconds = 0.0
+        self.limits = limits or Limits()
+        self.now = self._clock.now
+        self.wheel = Wheel(self._loop, self.now)
+        self.draining = False
+        self.buffered_bytes: Bytes = 0
+        self.connections: set[Downstream] = set()
+        self._carry_out: dict[type, Callable[[Any], None]] = {
+            Forward: self._forward,
+            Reject: self._reject,
+            Hold: self._hold,
+            Abort: self._abort,
+            Record: lambda command: sinks.record(command.record),
+            Solve: lambda command: sinks.solve(command.problem),
+            Publish: lambda command: sinks.publish(command.board),
+            Report: lambda command: sinks.report(command.settled),
+            Notice: sinks.notice,
+        }
+        self._build_places(fleet, entrances)
+        self._housekeeping = self._loop.call_later(HOUSEKEEPING_S, self._keep_house)
+
+    # Listening.
+
+    async def listen(
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None = None,
+        reuse_port: bool = False,
+        sock: socket.socket | None = None,
+    ) -> int:
+        """Accept clients at host:port (0 = any free port), or on `sock`; returns the port.
+
+        OSError if the address cannot be had.
+        """
+        where: dict[str, Any] = (
+            {"sock": sock} if sock else {"host": host, "port": port, "reuse_port": reuse_port}
+        )
+        server = await self._loop.create_server(
+            lambda: Downstream(self), ssl=tls, backlog=BACKLOG, **where
+        )
+        self._servers.append(server)
+        return self.port
+
+    @property
+    def port(self) -> int:
+        """The port that clients reach; 0 before `listen`."""
+        return self._servers[0].sockets[0].getsockname()[1] if self._servers else 0
+
+    @property
+    def in_flight_count(self) -> int:
+        """Requests the core knows and has not closed."""
+        return len(self._exchanges)
+
+    # What clients do.
+
+    def on_request(self, connection: Downstream, request: Request) -> None:
+        """A whole request: one of the gateway's own pages, or one for the core."""
+        page = self._find_page(request)
+        if page is not None:
+            self._show(connection, request, page)
+            return
+        head = surface.read_head(request.method, request.target, request.fields, request.body)
+        if isinstance(head, Refusal):
+            self.refuse(connection, request, head)
+            return
+        at = self.now()
+        request_id = self._clock.request_id(at)
+        exchange = Exchange(self, connection, request, head, request_id, at)
+        connection.exchange = self._exchanges[request_id] = exchange
+        self.feed(RequestArrived(at, request_id, head, self._draw()))
+
+    def on_gone(self, connection: Downstream) -> None:
+        """The client went away: the engine must not go on working for nobody."""
+        exchange, connection.exchange = connection.exchange, None
+        if isinstance(exchange, Exchange) and not exchange.is_over:
+            exchange.end()
+            self.feed(ClientGone(self.now(), exchange.id))
+
+    def on_writable(self, connection: Downstream, writable: bool) -> None:
+        """Let the engine wait for a slow client, or go on."""
+        exchange = connection.exchange
+        if isinstance(exchange, Exchange):
+            exchange.set_flow(writable)
+
+    def refuse(self, connection: Downstream, request: Request | None, refusal: Refusal) -> None:
+        """Answer a request that the core never saw; None = it could not even be read."""
+        operation: Operation | Refusal = "chat"
+        keep = False
+        if request is not None:
+            operation = surface.route(request.method, request.target)
+            keep = request.keep_alive and not self.draining and request is connection.request
+            keep = keep and connection.is_whole
+        at = self.now()
+        request_id = self._clock.request_id(at)
+        status, fields, body = surface.error_body(
+            refusal, "chat" if isinstance(operation, Refusal) else operation, request_id
+        )
+        own = b"x-flyball-request-id: " + request_id.encode("ascii") + b"\r\n"
+        is_head = request is not None and request.method == b"HEAD"
+        connection.write(whole_answer(status, fields, body, keep, own, is_head))
+        connection.answered(keep, at)
+
+    # The gateway's own pages.
+
+    def _find_page(self, request: Request) -> Callable[[Request], Page | Awaitable[Page]] | None:
+        routes = self._routes
+        if request.method == b"POST" and not self._has_post_pages:
+            return None
+        method = b"GET" if request.method == b"HEAD" else request.method
+        path = request.target.partition(b"?")[0]
+        page = routes.get((method, path))
+        while page is None and len(path) > 1:
+            path = path[: path.rstrip(b"/").rfind(b"/") + 1]
+            page = routes.get((method, path))
+        return page
+
+    def _show(
+        self,
+        connection: Downstream,
+        request: Request,
+        page: Callable[[Request], Page | Awaitable[Page]],
+    ) -> None:
+        try:
+            shown = page(request)
+        except Exception as fault:
+            self._own_fault("page_failed", fault)
+            self.refuse(connection, request, Refusal(code="own_fault", detail=repr(fault)))
+            return
+        if isinstance(shown, tuple):
+            self._answer_page(connection, request, shown)
+            return
+        task = self._loop.create_task(self._show_later(connection, request, shown))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _show_later(
+        self, connection: Downstream, request: Request, page: Awaitable[Page]
+    ) -> None:
+        try:
+            shown = await page
+        except Exception as fault:
+            self._own_fault("page_failed", fault)
+            if connection.request is request:
+                self.refuse(connection, request, Refusal(code="own_fault", detail=repr(fault)))
+            return
+        if connection.request is request:
+            self._answer_page(connection, request, shown)
+
+    def _answer_page(self, connection: Downstream, request: Request, page: Page) -> None:
+        status, fields, body = page
+        keep = request.keep_alive and not self.draining
+        is_head = request.method == b"HEAD"
+        connection.write(whole_answer(status, fields, body, keep, without_body=is_head))
+        connection.answered(keep, self.now())
+
+    # The core.
+
+    def feed(self, event: Event) -> None:
+        """Tell the core, and carry out what it says, one event after the other."""
+        if self._is_feeding:
+            self._pending.append(event)
+            return
+        self._is_feeding = True
+        carry_out, pending = self._carry_out, self._pending
+        try:
+            while True:
+                try:
+                    for command in self._handle(event):
+                        carry_out[type(command)](command)
+                except Exception as fault:
+                    self._core_failed(event, fault)
+                if not pending:
+                    return
+                event = pending.popleft()
+        finally:
+            self._is_feeding = False
+
+    def _core_failed(self, event: Event, fault: Exception) -> None:
+        self._own_fault("core_failed", fault)
+        exchange = self._exchanges.get(getattr(event, "request_id", ""))
+        if exchange is not None:
+            exchange.refuse(Refusal(code="own_fault", detail=type(fault).__name__))
+
+    def _own_fault(self, code: str, fault: Exception) -> None:
+        """A fault of this program: told to the operator, with the place; the gateway goes on."""
+        trace = fault.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = "" if trace is None else f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
+        self._sinks.notice(Notice("error", code, f"{type(fault).__name__}: {fault}{place}"))
+
+    def _forward(self, command: Forward) -> None:
+        exchange = self._exchanges.get(command.request_id)
+        if exchange is not None:
+            exchange.forward(command, self._places[command.endpoint])
+
+    def _reject(self, command: Reject) -> None:
+        exchange = self._exchanges.get(command.request_id)
+        if exchange is not None:
+            exchange.refuse(command.refusal)
+
+    def _hold(self, command: Hold) -> None:
+        exchange = self._exchanges.get(command.request_id)
+        if exchange is not None:
+            exchange.hold(command.until)
+
+    def _abort(self, command: Abort) -> None:
+        exchange = self._exchanges.get(command.request_id)
+        if exchange is not None:
+            exchange.abort(command.refusal)
+
+    def forget(self, exchange: Exchange) -> None:
+        """An exchange is over."""
+        self._exchanges.pop(exchange.id, None)
+
+    # The fleet.
+
+    def replace_fleet(
+        self, fleet: Fleet, policy: Policy, digest: str, entrances: Entrances = OPEN
+    ) -> None:
+        """A new configuration is in force. Endpoints that did not change keep their connections;
+        requests under way end where they are."""
+        self._build_places(fleet, entrances)
+        self.feed(FleetChanged(self.now(), fleet, policy, digest))
+
+    def _build_places(self, fleet: Fleet, entrances: Entrances) -> None:
+        """ValueError if an endpoint's URL cannot be used; then nothing has changed."""
+        kept = {place.key: place for place in self._places}
+        places: list[Place] = []
+        for endpoint in fleet.endpoints:
+            pool = fleet.pool(endpoint.pool)
+            access = entrances.access.get(endpoint.name, NO_ACCESS)
+            tls = entrances.tls.get(endpoint.name)
+            key = (endpoint.url, tls, access, pool.served_model, pool.name, endpoint.name)
+            place = kept.pop(key, None) or Place(
+                key,
+                EndpointPool(self._loop, self.limits, read_address(endpoint.url), tls),
+                access,
+                pool.served_model,
+                place_lines(pool.name, endpoint.name),
+            )
+            places.append(place)
+        self._places = places
+        for place in kept.values():
+            place.pool.retire()
+
+    def _keep_house(self) -> None:
+        self._clock.slew()
+        now = self._loop.time()
+        for place in self._places:
+            place.pool.expire(now)
+        self._housekeeping = self._loop.call_later(HOUSEKEEPING_S, self._keep_house)
+
+    # The end.
+
+    def begin_drain(self) -> None:
+        """Accept nobody new, tell the core, close connections that are owed nothing."""
+        if self.draining:
+            return
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        self.feed(DrainBegun(self.now()))
+        for connection in list(self.connections):
+            connection.close_if_idle()
+
+    async def drain(self, drain_s_max: Seconds | None = None) -> int:
+        """Let requests in flight end, for at most `drain_s_max`; then cut off and close everything.
+        Returns how many were cut off."""
+        self.begin_drain()
+        self.cut_drain(self.limits.drain_s_max if drain_s_max is None else drain_s_max)
+        while self._exchanges and self.now() < self._drain_until:
+            await asyncio.sleep(DRAIN_CHECK_S)
+        cut_off = list(self._exchanges.values())
+        for exchange in cut_off:
+            exchange.refuse(Refusal(code="draining"))
+            self.feed(ClientGone(self.now(), exchange.id))
+        await asyncio.sleep(0)
+        for connection in list(self.connections):
+            connection.truncate()
+        for place in self._places:
+            place.pool.retire()
+        self._housekeeping.cancel()
+        await asyncio.sleep(DRAIN_CHECK_S)
+        self.wheel.close()
+        return len(cut_off)
+
+    def cut_drain(self, drain_s_max: Seconds) -> None:
+        """Wait at most this much longer for requests in flight."""
+        self._drain_until = self.now() + drain_s_max

@@ -1,0 +1,1 @@
+"""What is told to Prometheus and OpenTelemetry, and under which names."""

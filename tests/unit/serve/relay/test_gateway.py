@@ -1,0 +1,150 @@
+"""Does the driver carry out each command, feed events in order, and answer its own pages?"""
+
+import asyncio
+from typing import Any
+
+from flyball.governor.commands import (
+    Abort,
+    Forward,
+    Hold,
+    Notice,
+    Publish,
+    Record,
+    Reject,
+    Report,
+    Solve,
+)
+from flyball.governor.events import DrainBegun, RequestArrived, Tick
+from flyball.model.faults import Refusal
+from flyball.model.prices import NO_BOARD
+from flyball.serve.relay.heads import Request
+from support.relay import ANSWER, HEALTH, ScriptCore, bench, post
+
+GET = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def test_commands_reach_their_sinks_in_order_and_unknown_requests_are_passed_over() -> None:
+    async def run() -> None:
+        got: list[Any] = []
+        core = ScriptCore()
+        async with bench(ANSWER, core=core) as made:
+            gateway = made.gateway
+            for name in ("record", "solve", "publish", "report", "notice"):
+                object.__setattr__(gateway._sinks, name, got.append)
+            gateway._carry_out[Notice] = got.append
+            forward = core.forward  # an id the gateway never saw
+            core._arrived["req_x"] = 0.0
+            notice = Notice("info", "a", "b")
+            core.handle = lambda event: [  # type: ignore[method-assign]
+                Record(1),  # type: ignore[arg-type]
+                Solve(2),  # type: ignore[arg-type]
+                Publish(NO_BOARD),
+                Report(()),
+                notice,
+                forward("req_x"),
+                Hold("req_x", 1.0),
+                Reject("req_x", Refusal(code="queue_full")),
+                Abort("req_x", None),
+            ]
+            gateway._handle = core.handle
+            gateway.feed(Tick(1.0))
+            assert got == [1, 2, NO_BOARD, (), notice]
+            assert not made.notices
+
+    asyncio.run(run())
+
+
+def test_an_event_fed_while_commands_are_carried_out_waits_its_turn() -> None:
+    async def run() -> None:
+        order: list[str] = []
+        async with bench(ANSWER) as made:
+            gateway = made.gateway
+
+            def handle(event):
+                order.append(f"event {event.at:g}")
+                return [Record(f"a{event.at:g}"), Record(f"b{event.at:g}")]
+
+            def record(name) -> None:
+                order.append(name)
+                if name == "a1":
+                    gateway.feed(Tick(2.0))
+
+            gateway._handle = handle
+            gateway._carry_out[Record] = lambda command: record(command.record)
+            gateway.feed(Tick(1.0))
+            assert order == ["event 1", "a1", "b1", "event 2", "a2", "b2"]
+
+    asyncio.run(run())
+
+
+def test_own_pages_may_be_exact_below_a_path_or_awaited_and_their_faults_are_told() -> None:
+    async def later(request: Request):
+        await asyncio.sleep(0.01)
+        return 200, [], b"later " + request.target
+
+    async def broken_later(request: Request):
+        raise RuntimeError("no")
+
+    def broken(request: Request):
+        raise RuntimeError("no")
+
+    async def run() -> None:
+        routes = {
+            (b"GET", b"/a"): lambda request: (200, [(b"x-a", b"1")], b"a"),
+            (b"GET", b"/below/"): lambda request: (200, [], b"below"),
+            (b"GET", b"/later"): later,
+            (b"GET", b"/broken"): broken,
+            (b"GET", b"/broken-later"): broken_later,
+            (b"POST", b"/act"): lambda request: (202, [], request.body),
+        }
+        async with bench(ANSWER, routes=routes) as made:
+            client = await made.client()
+            await client.send(b"".join(GET % path for path in (b"/a?x", b"/below/b/c", b"/later")))
+            assert (await client.answer())[2] == b"a"
+            assert (await client.answer())[2] == b"below"
+            assert (await client.answer())[2] == b"later /later"
+            await client.send(GET % b"/broken" + GET % b"/broken-later" + GET % b"/b")
+            assert [(await client.answer())[0] for _ in range(3)] == [500, 500, 404]
+            assert [notice.code for notice in made.notices] == ["page_failed"] * 2
+            await client.send(post(b"x", path=b"/act"))
+            assert (await client.answer())[::2] == (202, b"x")
+            await client.send(post())
+            assert (await client.answer())[0] == 200
+
+    asyncio.run(run())
+
+
+def test_ids_and_draws_come_in_with_the_event() -> None:
+    async def run() -> None:
+        async with bench(ANSWER) as made:
+            for _ in range(5):
+                await made.ask(post())
+            arrived = list(made.core.seen(RequestArrived))
+            assert len({event.request_id for event in arrived}) == 5
+            assert len({event.draw for event in arrived}) == 5
+            assert all(0.0 <= event.draw < 1.0 for event in arrived)
+            assert [event.at for event in arrived] == sorted(event.at for event in arrived)
+
+    asyncio.run(run())
+
+
+def test_drain_is_told_to_the_core_once_and_answers_close_the_connection() -> None:
+    async def run() -> None:
+        core = ScriptCore()
+        async with bench(ANSWER, core=core) as made:
+            core.on_arrival = lambda event: [Hold(event.request_id, event.at + 9.0)]
+            client = await made.client()
+            await client.send(post() + HEALTH)
+            while not made.gateway.in_flight_count:
+                await asyncio.sleep(0.001)
+            made.gateway.begin_drain()
+            made.gateway.begin_drain()
+            assert len(core.seen(DrainBegun)) == 1
+            forward = core.forward(core.seen(RequestArrived)[0].request_id)
+            assert isinstance(forward, Forward)
+            made.gateway._forward(forward)
+            status, fields, _ = await client.answer()
+            assert (status, fields["connection"]) == (200, "close")
+            assert await client.rest() == b""
+
+    asyncio.run(run())
