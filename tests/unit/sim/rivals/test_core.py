@@ -180,8 +180,9 @@ def test_held_until_the_gate_opens_first_come_first_served() -> None:
     assert arrive(one, "a") == [Hold("a", 60.0)]
     assert arrive(one, "b", at=0.1) == [Hold("b", 60.1)]
     assert arrive(one, "batch", at=0.2, class_hint="batch") == [Hold("batch", 60.2)]
-    commands = scrape(one, 1.0)
-    # One endpoint fresh and one never scraped: saturation 0.5. All three pass on that scrape.
+    # One endpoint fresh and one never scraped: saturation 0.5, open from the next tick on.
+    assert scrape(one, 1.0) == []
+    commands = one.handle(Tick(at=1.003))
     assert [c.request_id for c in commands if isinstance(c, Forward)] == ["a", "b", "batch"]
     assert outcomes(commands) == []
 
