@@ -43,7 +43,8 @@ BUDGET_ROUTER = 1.5
 BUDGET_ADDED_P99_US = 1_000
 GUARD_NOTE = "guard against mispredictions opened, as the mock has no engine's timing"
 DIRECT = "direct"
-ALL = (GOVERNED, GOVERNED_64, CORE_OFF, NGINX, ENVOY, SGLANG, SMG, VLLM, LITELLM)
+OURS = (GOVERNED, GOVERNED_64, CORE_OFF)
+ALL = (*OURS, NGINX, ENVOY, SGLANG, SMG, VLLM, LITELLM)
 
 
 @dataclass(frozen=True)
@@ -184,8 +185,10 @@ def rows_of(found: dict[str, Found], direct: Found) -> list[dict[str, Any]]:
                     "note": note(name, figure, unit, one),
                 }
             )
-    missing = [(name, one.why) for name, one in found.items() if one.why]
-    rows += [{"figure": f"{name}: no figures", "rival": name, "note": why} for name, why in missing]
+    for name, one in found.items():
+        if one.why:
+            figure = f"{name}: {'only ' if one.rps else ''}{len(one.rps) or 'no'} rounds"
+            rows.append({"figure": figure, "note": one.why})
     return rows
 
 
@@ -278,15 +281,19 @@ def over_router(name: str, how: str, router: str, ratios: Sequence[float]) -> di
 
 
 def main(words: list[str]) -> int:
-    """Measure and report; the exit code: 0, or 2 for an unknown contestant."""
+    """Measure and report; the exit code: 0, 1 if ours failed, 2 for an unknown contestant."""
     parts = [word for word in words if not word.startswith("-")]
     chosen = [who for who in ALL if not parts or any(part in who.name for part in parts)]
     if not chosen or set(words) - set(parts) - {"--quick"}:
         rig.say(f"bench_gateway: contestants are {', '.join(who.name for who in ALL)}; --quick")
         return 2
-    found = run(chosen, QUICK if "--quick" in words else Plan())
+    try:
+        found = run(chosen, QUICK if "--quick" in words else Plan())
+    except rig.RigFault as fault:
+        rig.say(f"bench_gateway: {fault}")
+        return 1
     report.write("gateway", [*rows_of(found, found[DIRECT]), *verdicts(found, chosen)])
-    return 0
+    return 1 if any(found[who.name].why for who in chosen if who in OURS) else 0
 
 
 if __name__ == "__main__":

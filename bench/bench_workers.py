@@ -149,6 +149,19 @@ def measure(workers: int, seconds: float, body: Path, found: Found) -> None:
     found.other += run.other + run.faults
 
 
+def run(rounds: int, seconds: float, found: dict[int, Found]) -> None:
+    """All rounds, the numbers of workers in turn. Raises RigFault."""
+    with tempfile.TemporaryDirectory() as name:
+        body = bodies.whole(Path(name))
+        for turn in range(1, rounds + 1):
+            for workers, own in found.items():
+                measure(workers, seconds, body, own)
+                rig.say(
+                    f"   round {turn}  {workers} workers: {own.good_per_s[-1]:.1f} good req/s, "
+                    f"imbalance {own.imbalance[-1]:.3f}"
+                )
+
+
 def rows_of(found: dict[int, Found]) -> list[dict[str, Any]]:
     """Goodput and its loss against one worker, imbalance, and the shares of the engines."""
     rows: list[dict[str, Any]] = []
@@ -182,21 +195,17 @@ def rows_of(found: dict[int, Found]) -> list[dict[str, Any]]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure and report."""
+    """Measure and report; the exit code: 0, 1 if a run failed, 2 for an unknown option."""
     if set(words) - {"--quick"}:
         rig.say("bench_workers: the only option is --quick")
         return 2
     rounds, seconds = (1, 4.0) if words else (3, 8.0)
     found = {workers: Found() for workers in WORKERS}
-    with tempfile.TemporaryDirectory() as name:
-        body = bodies.whole(Path(name))
-        for turn in range(1, rounds + 1):
-            for workers, own in found.items():
-                measure(workers, seconds, body, own)
-                rig.say(
-                    f"   round {turn}  {workers} workers: {own.good_per_s[-1]:.1f} good req/s, "
-                    f"imbalance {own.imbalance[-1]:.3f}"
-                )
+    try:
+        run(rounds, seconds, found)
+    except rig.RigFault as fault:
+        rig.say(f"bench_workers: {fault}")
+        return 1
     report.write("workers", rows_of(found))
     return 0
 

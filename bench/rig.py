@@ -249,7 +249,7 @@ def _wait_ready(process: subprocess.Popen[bytes], port: int, body: Path, log: Pa
         except OSError as fault:
             last = str(fault)
         time.sleep(0.1)
-    tail = log.read_text(errors="replace").strip()[-300:]
+    tail = " ".join(log.read_text(errors="replace").split())[-200:]
     raise RigFault(f"it did not become ready ({last}): {tail}")
 
 
