@@ -17,6 +17,7 @@ from flyball.dialects.profiles import catalogue
 from flyball.model.faults import FAULTS, Party
 from flyball.serve.config.schema import Node, alternatives, root, schema_text
 from flyball.serve.telemetry import names
+from flyball.sim.rivals.constants import Kind, Rival, rivals
 
 ROOT = Path(__file__).parents[1]
 MADE = "<!-- Made by docs/generate.py: change the source named below, then run `make docs`. -->"
@@ -28,6 +29,14 @@ PARTIES: dict[Party, str] = {
     "own": "The gateway's own fault",
 }
 
+RIVAL_KINDS: dict[Kind, str] = {
+    "router": "Routers",
+    "autoscaler": "Autoscalers",
+    "power": "Power",
+    "truncation": "Cost",
+    "retry": "Retries",
+}
+
 
 def pages() -> dict[Path, str]:
     """Every generated file with its fresh text."""
@@ -37,6 +46,7 @@ def pages() -> dict[Path, str]:
         reference / "metrics.md": metrics_page(),
         reference / "errors.md": errors_page(),
         reference / "cli.md": cli_page(),
+        reference / "rivals.md": rivals_page(),
         ROOT / "schema" / "flyball.v1.json": schema_text(),
         ROOT / "dashboards" / "flyball.json": dashboard_text(),
     }
@@ -237,6 +247,34 @@ def errors_page() -> str:
         lines += ["", f"## {title}", ""]
         lines += _table(["code", "status", "type", "retry", "message", "what to do"], rows)
     return _page(lines)
+
+
+def rivals_page() -> str:
+    """Every rival of the simulated world with its constants: out of the catalogue."""
+    lines = [
+        "# Rivals of the simulated world",
+        MADE,
+        "",
+        "Source: `src/flyball/data/rivals.json`. Each runs by its own published rule, in",
+        "`src/flyball/sim/rivals/`; a scenario may replace single constants. The last column names",
+        'where a value is published; "assumed" says that nothing was.',
+    ]
+    for kind, title in RIVAL_KINDS.items():
+        lines += ["", f"## {title}"]
+        for rival in rivals().values():
+            if rival.kind == kind:
+                lines += _rival_lines(rival)
+    return _page(lines)
+
+
+def _rival_lines(rival: Rival) -> list[str]:
+    version = f"Version: {rival.version}." if rival.version else ""
+    text = " ".join(part for part in (rival.title + ".", version, rival.note) if part)
+    lines = ["", f"### {rival.name}", "", text]
+    if not rival.constants:
+        return lines
+    rows = [[f"`{c.name}`", f"{c.value:.12g}", c.unit or "–", c.source] for c in rival.constants]
+    return [*lines, "", *_table(["constant", "default", "unit", "source"], rows)]
 
 
 def cli_page() -> str:
