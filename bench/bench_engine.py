@@ -1,82 +1,20 @@
-"""How many requests a second does the plant simulate, and how many does the emulated engine serve?
+"""How many requests and streamed chunks does the emulated engine serve for a second of CPU time?
 
-The plant's load: chat lengths and rate as published for one hour of a large chat service (means
-1,155 tokens in, 211 out, 5.53 requests/s; Azure LLM inference trace 2023), drawn log-normal from a
-fixed seed. Rival: the same engine step by step (`sim/oracle.py`), on the first part of the load.
+The emulator runs as `flyball engine`, a process of its own; the load generator uses another core.
+(The plant inside it, without HTTP, is measured by `bench_plant.py`.)
 """
 
 import asyncio
 import json
-import math
 import os
-import random
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import report
-from flyball.dialects.profiles import profile
-from flyball.model.plant import Job
-from flyball.sim import oracle
-from flyball.sim.engine import Engine
 
-ROUNDS = 5
 CONNECTIONS = 64
-Load = list[tuple[float, Job]]
-
-
-def draw_load(count: int, rate_per_s: float) -> Load:
-    chance = random.Random(1)
-    at, load = 0.0, []
-    for i in range(count):
-        at += chance.expovariate(rate_per_s)
-        tokens = min(14_000, max(1, int(chance.lognormvariate(6.55, 1.0))))
-        answer = min(1_500, max(1, int(chance.lognormvariate(5.05, 0.8))))
-        load.append((at, Job(str(i), tokens, answer)))
-    return load
-
-
-def simulate(load: Load) -> None:
-    engine = Engine(profile("h100/llama-3.1-8b"), prefix_cache=False)
-    for at, job in load:
-        engine.submit(at, job)
-    engine.advance(math.inf)
-
-
-def rate(load: Load, run: Callable[[Load], object]) -> tuple[float, float]:
-    """Median requests per second, and the spread of the rounds as a share of it."""
-    rates = []
-    for _ in range(ROUNDS):
-        begun = time.perf_counter()
-        run(load)
-        rates.append(len(load) / (time.perf_counter() - begun))
-    middle = statistics.median(rates)
-    return middle, (max(rates) - min(rates)) / middle
-
-
-def bench_plant() -> list[dict[str, object]]:
-    rows = []
-    for times in (1, 4):
-        load = draw_load(10_000, 5.53 * times)
-        value, spread = rate(load, simulate)
-        part = load[:300]
-        steps, _ = rate(part, lambda some: oracle.replay(profile("h100/llama-3.1-8b"), some))
-        events, _ = rate(part, simulate)
-        row = {
-            "figure": f"one replica, {5.53 * times:.1f} requests/s of simulated time",
-            "value": round(value),
-            "unit": "simulated req/s",
-            "spread": round(spread, 3),
-            "rival": "the same engine step by step, first 300 requests",
-            "ratio": round(events / steps, 1),
-            "budget": 200_000,
-            "note": "one core",
-        }
-        rows.append(row)
-    return rows
 
 
 def cpu_s(pid: int) -> float:
@@ -141,6 +79,4 @@ def bench_emulator(stream: bool, count: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    report.write(
-        "engine", [*bench_plant(), bench_emulator(False, 6_400), bench_emulator(True, 640)]
-    )
+    report.write("engine", [bench_emulator(False, 6_400), bench_emulator(True, 640)])

@@ -457,13 +457,11 @@ class Engine:
         full = min(computed // self._group_tokens, len(run.hashes))
         publish = self._cache.publish
         if len(run.held) == run.published:
-            run.held = [
-                *run.held,
-                *(name for name in run.hashes[run.published : full] if publish(name)),
-            ]
+            if full > run.published:
+                run.held = [*run.held, *publish(run.hashes[run.published : full])]
         else:  # some were copies of another job's blocks: that job's may be gone by now
             mine = set(run.held)
-            run.held = [name for name in run.hashes[:full] if name in mine or publish(name)]
+            run.held = [name for name in run.hashes[:full] if name in mine or publish((name,))]
         run.published = full
 
     def _steps_done(self) -> int:

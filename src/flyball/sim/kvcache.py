@@ -8,7 +8,7 @@ costs little. Two copies of one content are not kept: the second stays unnamed.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class KvCache:
@@ -55,12 +55,17 @@ class KvCache:
             fresh += self._idle.popitem(last=False)[1]
         self._fresh = fresh
 
-    def publish(self, name: int) -> bool:
-        """Name `group` blocks the caller holds; False if that content is here already."""
-        if not self.keep or name in self._references or name in self._idle:
-            return False
-        self._references[name] = 1
-        return True
+    def publish(self, names: Iterable[int]) -> list[int]:
+        """Name `group` blocks the caller holds with each hash; those whose content was not here."""
+        if not self.keep:
+            return []
+        references, idle = self._references, self._idle
+        new: list[int] = []
+        for name in names:
+            if name not in references and name not in idle:
+                references[name] = 1
+                new.append(name)
+        return new
 
     def release(self, unnamed: int, held: Sequence[int]) -> None:
         """Give back `unnamed` blocks and one reference to each of `held`, tail first."""

@@ -63,7 +63,9 @@ class _Trace:
         self.left = outputs  # answer tokens still to make then
         self.first_s = [math.nan] * len(at)
         self.finished_s = [math.nan] * len(at)
-        self.cost = StepTime(profile)
+        self.cost = cost = StepTime(profile)
+        self.decode_base = [cost.decode(seqs, 0)[0] for seqs in range(limits.seqs_max + 1)]
+        self.decode_kv = cost.decode(1, 0)[1]  # what one token in the cache adds to a step
         self.batch = Batch(limits.block_tokens)
         self.block = limits.block_tokens
         self.seqs_max = limits.seqs_max
@@ -79,10 +81,10 @@ class _Trace:
 
     def run(self) -> None:
         """Serve all requests. (What is called only once a step is written out here, for speed.)"""
-        batch, ends, back, landing = self.batch, self.ends, self.back, self.landing
+        batch, ends, back = self.batch, self.ends, self.back
         arrives, seqs_max, places = self.arrives, self.seqs_max, len(self.todo)
-        decode_cost, mixed_cost, crossing = self.cost.decode, self.cost.mixed, batch.crossing
-        block, stretch = self.block, Stretch()
+        decode_base, decode_kv, mixed_cost = self.decode_base, self.decode_kv, self.cost.mixed
+        block, crossing, stretch = self.block, batch.crossing, Stretch()
         arrived = start = 0
         now, next_s = -math.inf, arrives[0]
         while True:
@@ -95,27 +97,29 @@ class _Trace:
             while next_s <= now:
                 arrived += 1
                 next_s = arrives[arrived]
-            needed, settled = crossing[batch.step % block], True
-            if needed > self.free:
-                settled = False
-                self.make_room()
-            else:
+            needed = crossing[batch.step % block]
+            if settled := needed <= self.free:
                 self.free -= needed
-            has_slot, seqs = self.running < seqs_max, batch.seqs
+            else:
+                self.make_room()
             prompt = context = 0
-            if self.partial >= 0 or (has_slot and (self.head < arrived or back)):
+            if self.head < arrived or self.partial >= 0 or back:
                 prompt, context = self.prompts(arrived, settled)
+            seqs = batch.seqs
             if prompt:
                 start += mixed_cost(seqs, batch.kv_tokens, prompt, context)
                 now = start / TICKS_PER_S
                 batch.step += 1
                 batch.kv_tokens += seqs
+                self.land(now)
             else:
-                count = batch.fitting(ends[0] // places - batch.step, self.free) if settled else 1
-                first, slope = decode_cost(batch.seqs, batch.kv_tokens)
+                count = ends[0] // places - batch.step if settled else 1
+                if seqs * (count // block + 1) > self.free:
+                    count = batch.fitting(count, self.free)
+                first, slope = decode_base[seqs] + decode_kv * batch.kv_tokens, decode_kv * seqs
                 end = start + count * first + slope * (count * (count - 1) // 2)
                 now = end / TICKS_PER_S
-                if next_s < now and has_slot:
+                if next_s < now and self.running < seqs_max:
                     stretch.start = start
                     stretch.set(first, slope, count)
                     stretch.cut(next_s)
@@ -123,11 +127,10 @@ class _Trace:
                 start = end
                 if count > 1:
                     self.free -= batch.growth(count - 1)
-                batch.pass_by(count)
+                batch.step += count
+                batch.kv_tokens += count * seqs
             if ends and ends[0] < (batch.step + 1) * places:
                 self.finish(now)
-            if landing:
-                self.land(now)
 
     def make_room(self) -> None:
         """Give the decoding jobs their next blocks; the newest running job has to go, or more."""
@@ -157,24 +160,28 @@ class _Trace:
         budget = self.budget - self.batch.seqs
         taken = context = 0
         place, computed = self.partial, self.computed
-        self.partial, self.computed = -1, 0
+        self.partial = -1
         while taken < budget:
-            if place < 0 and (not may_admit or (place := self.admit(arrived)) < 0):
-                break
-            chunk = min(self.todo[place] - computed, budget - taken)
+            if place < 0:
+                if not may_admit or (place := self.admit(arrived)) < 0:
+                    break
+                computed = 0
+            chunk = self.todo[place] - computed
+            if chunk > budget - taken:
+                chunk = budget - taken
+                self.partial, self.computed = place, computed + chunk
+            else:
+                self.landing.append(place)
             context += chunk * (2 * computed + chunk)
             taken += chunk
-            if computed + chunk < self.todo[place]:
-                self.partial, self.computed = place, computed + chunk
+            if self.head == arrived and not self.back:
                 break
-            self.landing.append(place)
-            place, computed = -1, 0
+            place = -1
         return taken, context
 
     def admit(self, arrived: int) -> int:
         """The place of the next job that has a slot and blocks from now on; -1 = none."""
-        back = self.back
-        place = back[0] if back else self.head
+        place = self.back[0] if self.back else self.head
         if self.running >= self.seqs_max or place >= arrived:
             return -1
         blocks = -(-self.todo[place] // self.block)
@@ -182,8 +189,8 @@ class _Trace:
             return -1
         self.free -= blocks
         self.running += 1
-        if back:
-            heapq.heappop(back)
+        if self.back:
+            heapq.heappop(self.back)
         else:
             self.head += 1
         return place

@@ -5,7 +5,7 @@ from flyball.sim.kvcache import KvCache
 
 def filled(cache: KvCache, names: list[int], unnamed: int = 0) -> list[int]:
     cache.take(len(names) * cache.group + unnamed)
-    return [name for name in names if cache.publish(name)]
+    return cache.publish(names)
 
 
 def test_a_prefix_given_back_is_found_until_it_is_taken() -> None:
@@ -57,7 +57,7 @@ def test_a_second_copy_stays_unnamed() -> None:
     cache = KvCache(4)
     filled(cache, [1])
     cache.take(1)
-    assert not cache.publish(1)
+    assert not cache.publish([1])
 
 
 def test_one_hash_for_several_blocks() -> None:
@@ -73,6 +73,6 @@ def test_one_hash_for_several_blocks() -> None:
 def test_without_keeping_nothing_is_found() -> None:
     cache = KvCache(2, keep=False)
     cache.take(2)
-    assert not cache.publish(1)
+    assert not cache.publish([1])
     cache.release(2, [])
     assert (cache.free, cache.match([1], 1)) == (2, (0, 0))
