@@ -87,13 +87,14 @@ class Clock:
         self._stopped = False
         while heap and not self._stopped:
             if heap[0][0] > until:
-                self.now = until
                 break
             when, _, act, argument = heappop(heap)
             self.now = when
             count += 1
             act(argument)
         self.events += count
+        if not self._stopped:
+            self.now = max(self.now, until)
 
 
 class Chance:

@@ -1,6 +1,6 @@
 """What drives the governor in the simulated world? Requests become events; its commands, work.
 
-The twin of `serve/gateway.py`: the same events in the same order, the same commands carried out,
+The twin of `serve/relay/gateway.py`: the same events in the same order, the same commands carried out,
 but the clients, the network and the engines are simulated. Several gateways have one core each. A
 gateway's clock may be off by its skew: what its core is told, and what it says, is in its time.
 """
@@ -44,7 +44,7 @@ from flyball.sim.network import Network
 from flyball.sim.replica import Replica
 from flyball.units import Ratio, Seconds
 
-# As serve/limits.py: how long a gateway waits for a connection, and for the next byte.
+# As serve/config/limits.py: how long a gateway waits for a connection, and for the next byte.
 CONNECT_S_MAX: Seconds = 5.0
 STALL_S_MAX: Seconds = 60.0
 # TCP sends again after a second, then doubles (RFC 6298, 2.4 and 5.5).

@@ -31,6 +31,8 @@ from flyball.sim.triggers import arm, spiked
 from flyball.units import Ratio, Seconds, seconds_from_ms, usd_per_joule
 
 PROGRESS_S: Seconds = 5.0
+# After the last call has ended: time for closed connections to be heard of at the engines.
+SETTLE_S: Seconds = 1.0
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -245,7 +247,7 @@ class World:
 
     def _stop_if_done(self) -> None:
         if not self.open:
-            self.clock.stop()
+            self.clock.at(self.clock.now + SETTLE_S, lambda _: self.clock.stop())
 
     def _notice(self, gateway: int, notice: Notice) -> None:
         self.notices[notice.code] = self.notices.get(notice.code, 0) + 1

@@ -1,0 +1,86 @@
+"""Does a scenario become the fleet it describes, and is everything wrong in it told at once?"""
+
+import pytest
+
+from flyball.sim.build import ScenarioFaults, build, replicas_of
+from support.worlds import scenario
+
+
+def faults(**changes: object) -> list[tuple[str, str]]:
+    with pytest.raises(ScenarioFaults) as found:
+        build(scenario(**changes))
+    assert all(one.next_step for one in found.value.faults)
+    return [(".".join(map(str, one.path)), one.message) for one in found.value.faults]
+
+
+def test_the_fleet_is_the_one_described() -> None:
+    fleet, policy = build(scenario(fleet__pools__h100__replicas=2))
+    assert [one.name for one in fleet.endpoints] == ["h100-0", "h100-1", "l40s-0"]
+    assert [site.rtt_s for site in fleet.sites] == [0.004, 0.04]
+    assert policy.classes[0].promise.ttft_s == 1.0
+    assert (policy.mode, policy.principals) == ("enforce", ())
+    assert build(scenario(core="observe"))[1].mode == "observe"
+
+
+def test_an_autoscaled_pool_has_room_for_all_it_may_start() -> None:
+    one = scenario(autoscalers={"h100": {"rule": "hpa", "replicas_max": 5}})
+    assert replicas_of(one, "h100") == (1, 5)
+    assert len(build(one)[0].endpoints) == 6
+
+
+def test_numbers_of_the_policy_are_the_operator_s() -> None:
+    _, policy = build(
+        scenario(
+            policy={"pricing": {"smoothing": 0.5}, "resilience": {"attempts_max": 2}, "tick_s": 0.5}
+        )
+    )
+    assert (policy.pricing.smoothing, policy.resilience.attempts_max, policy.tick_s) == (
+        0.5,
+        2,
+        0.5,
+    )
+    assert isinstance(policy.resilience.attempts_max, int)
+    assert faults(policy={"pricing": {"smothing": 0.5}}) == [
+        ("policy.pricing.smothing", "unknown key 'smothing'")
+    ]
+
+
+def test_all_names_that_point_nowhere_are_told_at_once() -> None:
+    found = faults(
+        fleet__pools__h100__profile="h100/lama",
+        fleet__pools__l40s__site="nowhere",
+        core="magic",
+        workload__generate__mix={"chatt": 1.0},
+        autoscalers={"h200": {"rule": "hpaa", "replicas_max": 2}},
+        loops={"retry": "eager"},
+    )
+    assert {path for path, _ in found} >= {
+        "fleet.pools.h100.profile",
+        "fleet.pools.l40s.site",
+        "core",
+        "workload.generate.mix.chatt",
+        "autoscalers.h200.rule",
+        "loops.retry",
+    }
+
+
+def test_what_no_hardware_can_keep_is_told() -> None:
+    found = faults(fleet__classes__chat={"ttft_ms": 5, "tpot_ms": 2})
+    assert [path for path, _ in found] == [
+        "fleet.classes.chat.tpot_ms",
+        "fleet.classes.chat.ttft_ms",
+    ]
+    found = faults(fleet__classes__chat={"jurisdictions": ["CH"]})
+    assert found == [("fleet.classes.chat", "no pool stands where this class may run")]
+
+
+def test_a_fleet_without_capacity_and_a_report_of_nothing_are_told() -> None:
+    found = faults(fleet__pools__h100__replicas=0, fleet__pools__l40s__replicas=0)
+    assert found == [("fleet.pools", "the fleet has no capacity at all")]
+    assert faults(warmup_s=30) == [("warmup_s", "nothing is left to report")]
+
+
+def test_a_source_of_load_is_needed_and_triggers_strike_something() -> None:
+    trouble = {"kind": "slow", "at_s": 1, "for_s": 1, "target": "h100-7"}
+    found = faults(workload={"load": 1.0}, triggers=[trouble])
+    assert [path for path, _ in found] == ["workload", "triggers.0.target"]

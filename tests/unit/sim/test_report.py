@@ -1,0 +1,81 @@
+"""Are shares over all calls, latencies over served ones, and equal runs equal?"""
+
+import numpy as np
+import pytest
+
+from flyball.dialects.traces.row import TraceRow
+from flyball.model.request import Promise, RequestClass
+from flyball.sim.exchange import Call, End
+from flyball.sim.report import Outcomes, Spread, class_reports, digest, spread
+
+FAST = RequestClass(name="fast", value_usd=2.0, promise=Promise(ttft_s=0.5))
+SLOW = RequestClass(name="slow", value_usd=1.0)
+
+
+def call(number: int, klass: RequestClass, end: End, ttft_s: float, sent_at: float = 10.0) -> Call:
+    row = TraceRow(at_s=sent_at, input_tokens=100, output_tokens=11)
+    made = Call(number, row, klass, sent_at)
+    made.end, made.tries = end, 1
+    if end == "served":
+        made.first_at, made.done_at = sent_at + ttft_s, sent_at + ttft_s + 1.0
+        made.output_tokens, made.cached_tokens = 11, 40
+    return made
+
+
+def outcomes() -> Outcomes:
+    kept = Outcomes((FAST, SLOW))
+    kept.ended(call(2, FAST, "refused", 0.0))
+    kept.ended(call(0, FAST, "served", 0.2))
+    kept.ended(call(1, FAST, "served", 0.8))
+    kept.ended(call(3, SLOW, "served", 5.0))
+    kept.ended(call(4, SLOW, "served", 9.0, sent_at=1.0))
+    return kept
+
+
+def test_shares_count_all_calls_after_the_warm_up() -> None:
+    total, classes = class_reports(outcomes().arrays(), (FAST, SLOW), 5.0, 20.0)
+    fast, slow = classes
+    assert (total.calls, fast.calls, slow.calls) == (4, 3, 1)
+    assert fast.in_time_ratio == pytest.approx(1 / 3)
+    assert fast.served_ratio == pytest.approx(2 / 3)
+    assert fast.ends["refused"] == 1
+    assert fast.goodput_rps == pytest.approx(1 / 20)
+    assert (fast.value_usd, fast.value_missed_usd) == (2.0, 4.0)
+    assert fast.ttft_s.mean == pytest.approx(0.5)
+    assert total.tpot_s.p50 == pytest.approx(0.1)
+    assert fast.cached_ratio == pytest.approx(0.4)
+
+
+def test_a_class_without_calls_is_left_out() -> None:
+    kept = Outcomes((FAST, SLOW))
+    kept.ended(call(0, SLOW, "served", 1.0))
+    total, classes = class_reports(kept.arrays(), (FAST, SLOW), 0.0, 10.0)
+    assert [one.name for one in classes] == ["slow"]
+    assert total.calls == 1
+
+
+def test_no_calls_at_all_are_a_report_of_zeros() -> None:
+    total, classes = class_reports(Outcomes((FAST,)).arrays(), (FAST,), 0.0, 10.0)
+    assert (total.calls, total.in_time_ratio, classes) == (0, 0.0, ())
+    assert total.ttft_s == Spread()
+
+
+def test_the_digest_sees_every_call_and_not_the_order_of_their_ends() -> None:
+    first, second = outcomes(), Outcomes((FAST, SLOW))
+    for number, klass, end, ttft_s, sent_at in (
+        (0, FAST, "served", 0.2, 10.0),
+        (1, FAST, "served", 0.8, 10.0),
+        (2, FAST, "refused", 0.0, 10.0),
+        (3, SLOW, "served", 5.0, 10.0),
+        (4, SLOW, "served", 9.0, 1.0),
+    ):
+        second.ended(call(number, klass, end, ttft_s, sent_at))  # type: ignore[arg-type]
+    assert digest(first.arrays()) == digest(second.arrays())
+    second.ended(call(5, SLOW, "failed", 0.0))
+    assert digest(first.arrays()) != digest(second.arrays())
+
+
+def test_percentiles_are_numpy_s() -> None:
+    values = np.arange(101.0)
+    found = spread(values)
+    assert (found.p50, found.p90, found.p99, found.max, found.mean) == (50, 90, 99, 100, 50)
