@@ -140,7 +140,7 @@ class RivalWorld(World):
         chance = np.random.default_rng(self.seed)
         place = Setting(fleet=self.fleet, chance=chance, block_tokens=256)
         router = ROUTERS[self.router](place, None)
-        self.core = RivalCore(self.fleet, self.policy, router, **self.core_options)  # type: ignore[assignment]
+        self.core = RivalCore(self.fleet, self.policy, router, **self.core_options)
 
     def next_event(self) -> Event:
         """Scrapes come often, now of an idle fleet, now of one at its limit."""
@@ -175,7 +175,7 @@ class RivalWorld(World):
             assert command.endpoint not in self.drained
             place = self.fleet.endpoints[command.endpoint]
             head = self.heads[command.request_id]
-            assert head.model in self.fleet.pool(place.pool).models  # type: ignore[attr-defined]
+            assert head.model in self.fleet.pool(place.pool).models
             self.held.discard(command.request_id)
             self.started.discard(command.request_id)
             self.running[command.request_id] = command.endpoint
@@ -198,17 +198,17 @@ class RivalWorld(World):
         counts = [0] * len(self.fleet.endpoints)
         for endpoint in self.running.values():
             counts[endpoint] += 1
-        assert [one.in_flight for one in core.endpoints] == counts  # type: ignore[attr-defined]
-        waits = {ask.request_id for ask in core.held.asks()} | set(core.paused)  # type: ignore[attr-defined]
+        assert [one.in_flight for one in core.endpoints] == counts
+        waits = {ask.request_id for ask in core.held.asks()} | set(core.paused)
         assert waits == self.held
-        assert set(core.asks) == self.held | set(self.running)  # type: ignore[attr-defined]
-        most = max(core.router.held_max, self.policy.resilience.held_max)  # type: ignore[attr-defined]
-        assert len(core.held) <= most  # type: ignore[attr-defined]
+        assert set(core.asks) == self.held | set(self.running)
+        most = max(core.router.held_max, self.policy.resilience.held_max)
+        assert len(core.held) <= most
 
     def judge(self) -> None:
-        """After `drain`: every request ended once, every intent has its outcome, nothing is left."""
-        assert not self.core.asks  # type: ignore[attr-defined]
-        for one in self.core.endpoints:  # type: ignore[attr-defined]
+        """After `drain`: every request ended once, every intent has its outcome."""
+        assert not self.core.asks
+        for one in self.core.endpoints:
             assert one.in_flight == 0
             assert abs(one.prefill_tokens) < 1e-6 and abs(one.held_tokens) < 1e-6
         closing = [one.id for one in self.outcomes if one.outcome != "retried"]

@@ -31,14 +31,14 @@ def test_equal_matches_go_to_the_less_loaded_then_are_drawn() -> None:
     views[0].in_flight, views[1].in_flight, views[2].in_flight = 2, 1, 2
     assert router.pick(0.0, rivals.ask(LONG), views) is views[1]
     views[0].in_flight = 1
-    first, _second, third = rivals.shares(router, views, asked)  # type: ignore[arg-type]
+    first, _second, third = rivals.shares(router, views, asked)
     assert third == 0 and 110 < first < 190
 
 
 def test_no_match_goes_to_the_least_loaded_drawn() -> None:
     router, views = AibrixPrefix(rivals.setting(3)), rivals.views(3)
     views[1].in_flight = 1
-    first, second, _third = rivals.shares(router, views, asked)  # type: ignore[arg-type]
+    first, second, _third = rivals.shares(router, views, asked)
     assert second == 0 and 110 < first < 190
 
 
@@ -58,4 +58,4 @@ def test_one_that_leaves_matches_nothing() -> None:
     rivals.sent(router, rivals.ask(LONG), views[0])
     router.left(views[0])
     views[0].in_flight = 0
-    assert 0 < rivals.shares(router, views, asked)[1] < 300  # type: ignore[arg-type]
+    assert 0 < rivals.shares(router, views, asked)[1] < 300

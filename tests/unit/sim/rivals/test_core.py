@@ -29,7 +29,7 @@ def core(name: str = "round_robin", endpoints: int = 2, **options: object) -> Ri
     place = rivals.setting(endpoints)
     policy = options.pop("policy", fleets.policy())
     assert isinstance(policy, Policy)
-    return RivalCore(place.fleet, policy, ROUTERS[name](place, None), **options)  # type: ignore[arg-type]
+    return RivalCore(place.fleet, policy, ROUTERS[name](place, None), **options)
 
 
 def arrive(one: Core, name: str = "r", at: float = 0.0, **head: object) -> list[Command]:
@@ -38,7 +38,7 @@ def arrive(one: Core, name: str = "r", at: float = 0.0, **head: object) -> list[
 
 def failed(one: Core, at: float = 1.0, endpoint: int = 0, **more: object) -> list[Command]:
     fields = {"cause": "reset", **more}
-    return one.handle(AttemptFailed(at=at, request_id="r", endpoint=endpoint, **fields))  # type: ignore[arg-type]
+    return one.handle(AttemptFailed(at=at, request_id="r", endpoint=endpoint, **fields))
 
 
 def scrape(one: Core, at: float, waiting: int = 0, kv_usage: float = 0.0) -> list[Command]:

@@ -72,11 +72,11 @@ def test_a_held_prefix_wins_unless_waiting_costs_too_much() -> None:
     def make() -> object:
         return rivals.ask((1, 2, 3, 4, 5))
 
-    assert rivals.shares(router, views, make, 20) == [0, 0, 20]  # type: ignore[arg-type]
+    assert rivals.shares(router, views, make, 20) == [0, 0, 20]
     strict = taught(ttft_penalty_s_max=0.1)
     rivals.sent(strict, rivals.ask((1, 2, 3, 4, 5)), views[2])
     rivals.scraped(views[2], waiting=4)  # 0.6 s later than the others
-    assert sum(rivals.shares(strict, views, make, 60)[:2]) > 0  # type: ignore[arg-type]
+    assert sum(rivals.shares(strict, views, make, 60)[:2]) > 0
 
 
 def test_answers_teach() -> None:

@@ -42,7 +42,7 @@ def outcome(at: float, first_byte_at: float, stream: bool = True, **head: object
     ],
 )
 def test_in_time(at: float, first_byte_at: float, head: dict[str, object], in_time: bool) -> None:
-    made = outcome(at, first_byte_at, **head)  # type: ignore[arg-type]
+    made = outcome(at, first_byte_at, **head)
     assert made.in_time is in_time
     assert (made.ttft_s, made.e2e_s, made.status) == (first_byte_at, at, 200)
 
