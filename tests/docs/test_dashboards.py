@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from flyball.serve import names
+from flyball.serve.telemetry import names
 
 FOLDER = Path(__file__).parents[2] / "dashboards"
 SUFFIXES = ("_bucket", "_sum", "_count")

@@ -16,8 +16,8 @@ def test_generated_files_are_fresh() -> None:
 
 def test_the_reference_covers_every_fault_metric_and_key() -> None:
     from flyball.model.faults import FAULTS
-    from flyball.serve import names
     from flyball.serve.config.schema import schema
+    from flyball.serve.telemetry import names
 
     errors, metrics, keys = (
         (ROOT / "docs" / "reference" / f"{page}.md").read_text()

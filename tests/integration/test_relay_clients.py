@@ -4,7 +4,7 @@ import asyncio
 import tracemalloc
 
 from flyball.governor.events import ClientGone, RequestArrived, Served
-from flyball.serve.limits import Limits
+from flyball.serve.config.limits import Limits
 from support.relay import (
     ANSWER,
     ANSWER_BODY,

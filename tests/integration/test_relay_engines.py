@@ -10,8 +10,8 @@ from flyball.governor.events import AttemptFailed, DeadlinePassed, FleetChanged,
 from flyball.governor.policy import Policy
 from flyball.model.faults import Refusal
 from flyball.model.request import RequestClass
-from flyball.serve.limits import Limits
-from flyball.serve.wire import Access
+from flyball.serve.config.limits import Limits
+from flyball.serve.relay.wire import Access
 from support.relay import (
     ANSWER,
     ANSWER_BODY,
@@ -409,7 +409,7 @@ def test_the_model_is_renamed_and_the_endpoints_own_key_sent() -> None:
             await made.ask(post(extra=b"Authorization: Bearer client\r\nCookie: a=b\r\n"))
             assert b'"model":"org/real"' in made.engines[0].requests[0]
             assert b"client" not in made.engines[0].requests[0]
-        from flyball.serve.gateway import Entrances
+        from flyball.serve.relay.gateway import Entrances
 
         own = Entrances(access={"e0": Access(key="own")}, tls={})
         async with bench(ANSWER, entrances=own) as made:

@@ -14,7 +14,7 @@ import pytest
 
 from flyball.ledger.verify import check_log
 from flyball.model.decision import Intent, Outcome
-from flyball.serve.log_reader import open_log
+from flyball.serve.log.reader import open_log
 
 
 def alive(pid: int) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from flyball.ledger.verify import check_log
-from flyball.serve.log_reader import open_log
+from flyball.serve.log.reader import open_log
 
 
 def is_ready(found) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from flyball.ledger.verify import check_log
 from flyball.model.decision import ConfigSet, Intent, Outcome
-from flyball.serve.log_reader import open_log
+from flyball.serve.log.reader import open_log
 
 WORKERS = [1, 2]
 

@@ -161,7 +161,7 @@ def test_every_call_above_is_in_the_ledger_in_pairs(live: Live, client: openai.O
     from collections import Counter
 
     from flyball.model.decision import Intent, Outcome
-    from flyball.serve.log_reader import open_log
+    from flyball.serve.log.reader import open_log
 
     client.chat.completions.create(model=MODEL, messages=ASK, max_tokens=4)
     time.sleep(0.5)
@@ -175,7 +175,7 @@ def test_a_stored_answer_is_continued_in_one_session(live: Live, client: openai.
     import time
 
     from flyball.model.decision import Intent
-    from flyball.serve.log_reader import open_log
+    from flyball.serve.log.reader import open_log
 
     first = client.responses.create(model=MODEL, input="One.", max_output_tokens=4)
     again = client.responses.with_raw_response.create(

@@ -18,6 +18,7 @@ from flyball.units import Seconds
 Vector = NDArray[np.float64]
 
 AUDIT_S = 0.05
+UNTRUSTED_SHARE_MAX = 0.5
 AGE_UNKNOWN_S = 1e6
 
 
@@ -129,6 +130,17 @@ class FleetView:
             if state.has_metrics:
                 self.stale_count += state.quality(at, pricing.view_age_s_max) == "stale"
             self.mispredicted_count += state.is_mispredicted(pricing.mispredict_ratio_max)
+
+    @property
+    def untrusted(self) -> str:
+        """Why the argmin is not believed: "stale", "mispredicted" or "" (it is believed).
+
+        A wrong model inside a confident argmin is worse than no model.
+        """
+        limit = UNTRUSTED_SHARE_MAX * len(self.endpoints)
+        if self.stale_count > limit:
+            return "stale"
+        return "mispredicted" if self.mispredicted_count > limit else ""
 
     def age_s(self, index: int) -> Seconds:
         """Age of one endpoint's reading at the last audit; 0 if it is not scraped, as our own

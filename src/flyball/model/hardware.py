@@ -111,9 +111,9 @@ class Architecture(Struct, frozen=True, forbid_unknown_fields=True):
         return attention + rest + 2 * self.head_weights * HEAD_BYTES
 
     def attention_bytes(self, precision: str) -> float:
-        """Bytes of one attention weight: 4-bit checkpoints of expert models keep bf16 there."""
+        """Bytes of one attention weight: 4-bit checkpoints of expert models keep it wider."""
         if self.experts and precision in ("fp4", "int4"):
-            return 2.0
+            return 1.0 if precision == "fp4" else 2.0
         return WEIGHT_BYTES[precision]
 
 
@@ -140,11 +140,12 @@ class Efficiency(Struct, frozen=True, forbid_unknown_fields=True):
     """How much of the data sheet one engine reaches, and what it adds; fitted.
 
     Shares of the data sheet: `memory` (weights), `kv`, `compute` (dense layers), `expert_compute`
-    (experts: small matrices), `attention` (prefill), `link` (long messages), `link_short`. `variety` = share of a step's tokens
-    that choose their experts independently of the others (alike requests choose alike).
+    (experts: small matrices), `attention` (prefill), `link` (long messages), `link_short`.
+    `variety` = share of a step's tokens that choose their experts independently of the others.
+    `corner` = how well reading and computing overlap: 1 = not at all, 3 = almost wholly.
     Seconds: per layer and step, per expert layer, per step, per running sequence, per collective
-    operation, per request before it is queued, and per stream in flight until a first token is out
-    (`stream_s`: the front end's work, seen by clients and not by the engine).
+    operation, per request before it is queued; and `stream_s`, by which the first token of a closed
+    loop comes later per request in flight (bunched starts and the client's own work).
     """
 
     engine: str
@@ -163,6 +164,7 @@ class Efficiency(Struct, frozen=True, forbid_unknown_fields=True):
     collective_s: Seconds
     request_s: Seconds
     stream_s: Seconds
+    corner: float
     step_tokens_max: Tokens
     seqs_max: int
     source: str

@@ -16,7 +16,6 @@ from flyball.sim.exchange import Call, End, Exchange
 from flyball.sim.network import Network
 from flyball.units import Ratio, Seconds
 
-RETRIED_STATUSES = frozenset({408, 409, 429})
 RETRY_AFTER_S_MAX: Seconds = 60.0
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from flyball.cli.demo_output import calls, show
 from flyball.model.decision import Record
-from flyball.serve.loadreport import Ledger, Report
-from flyball.serve.store import LedgerStore
+from flyball.serve.load.report import Ledger, Report
+from flyball.serve.log.store import LedgerStore
 from support.records import T0, intent, outcome
 
 

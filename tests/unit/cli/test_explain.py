@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from flyball.cli import main
-from flyball.serve.store import LedgerStore
+from flyball.serve.log.store import LedgerStore
 from support import records
 
 

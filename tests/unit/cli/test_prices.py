@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from flyball.cli.prices import command, summary
 from flyball.model.prices import NO_BOARD, PoolPrice, PriceBoard
-from flyball.serve.pages import prices_page
+from flyball.serve.process.pages import prices_page
 
 BOARD = PriceBoard(
     version=7,

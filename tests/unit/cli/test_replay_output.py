@@ -7,7 +7,7 @@ import pytest
 
 from flyball.cli import replay_output
 from flyball.cli.replay_output import AnswerFile, show_progress
-from flyball.serve.loadgen import Answer, Progress
+from flyball.serve.load.generator import Answer, Progress
 
 
 def _answer(number: int) -> Answer:

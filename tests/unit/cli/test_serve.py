@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from flyball.cli.serve import command
-from flyball.serve import run
+from flyball.serve.process import run
 
 
 def test_the_options_reach_the_gateway(monkeypatch, tmp_path: Path) -> None:

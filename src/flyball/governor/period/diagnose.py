@@ -1,7 +1,6 @@
 """Is something wrong with the view itself? (Structural diagnostics hang here as they are built.)"""
 
 from flyball.governor.commands import Command, Notice
-from flyball.governor.request.pick import UNTRUSTED_SHARE_MAX
 from flyball.governor.state import State
 from flyball.units import Seconds
 
@@ -10,12 +9,10 @@ def diagnose(state: State, at: Seconds, out: list[Command]) -> None:
     """Tell the operator once when the argmin is no longer believed, and once when it is again."""
     view = state.view
     view.audit_trust(at)
-    limit = UNTRUSTED_SHARE_MAX * len(view.endpoints)
-    cause = ""
-    if view.stale_count > limit:
-        cause = f"{view.stale_count} of {len(view.endpoints)} endpoints have stale metrics"
-    elif view.mispredicted_count > limit:
-        cause = f"{view.mispredicted_count} of {len(view.endpoints)} endpoints are mispredicted"
+    untrusted = view.untrusted
+    counts = {"stale": view.stale_count, "mispredicted": view.mispredicted_count}
+    what = {"stale": "have stale metrics", "mispredicted": "are mispredicted", "": ""}[untrusted]
+    cause = f"{counts.get(untrusted, 0)} of {len(view.endpoints)} endpoints {what}" if what else ""
     if bool(cause) == state.distrusting:
         return
     state.distrusting = bool(cause)

@@ -29,11 +29,14 @@ CANDIDATES_KEPT = 4
 # The margin of what counts as equal grows by itself for each such step of the readings' age.
 AGE_STEP_S = 0.05
 WEIGHTED_LOAD = ROWS.index("weighted_load")
-UNTRUSTED_SHARE_MAX = 0.5
 AFFINITY_LOAD_RATIO_MAX = 1.5
 RETRY_AFTER_S_MIN = 0.05
 NO_MATCHES: dict[int, int] = {}
-FALLBACK_RULES = frozenset({"fallback-stale-view", "fallback-mispredicted"})
+FALLBACKS: dict[str, Rule] = {
+    "stale": "fallback-stale-view",
+    "mispredicted": "fallback-mispredicted",
+}
+FALLBACK_RULES = frozenset(FALLBACKS.values())
 
 
 class Choice(NamedTuple):
@@ -81,9 +84,9 @@ def force(state: State, flight: Flight, at: Seconds) -> Choice | None:
         ranked.pop()
     if not ranked:
         return None
-    rule = _distrust(state)
-    if rule:
-        return _least_request(state, flight, matrix, rule)
+    untrusted = state.view.untrusted
+    if untrusted:
+        return _least_request(state, flight, matrix, FALLBACKS[untrusted])
     return _least_priced(state, flight, matrix, ranked)
 
 
@@ -119,17 +122,6 @@ def _nothing_left(state: State, flight: Flight, at: Seconds) -> Refusal:
     what = "all were tried" if flight.tried else "all are draining or have failed"
     detail = f"{flight.scope.count} endpoints serve {flight.head.model!r}, {what}"
     return Refusal(code="no_endpoint", detail=detail, retry_after_s=retry_after)
-
-
-def _distrust(state: State) -> Rule | None:
-    """Whether the argmin may be believed; a wrong model inside it is worse than no model."""
-    view = state.view
-    limit = UNTRUSTED_SHARE_MAX * len(view.endpoints)
-    if view.stale_count > limit:
-        return "fallback-stale-view"
-    if view.mispredicted_count > limit:
-        return "fallback-mispredicted"
-    return None
 
 
 def _least_request(state: State, flight: Flight, matrix: Vector, rule: Rule) -> Choice:

@@ -125,7 +125,7 @@ def test_after_a_change_only_the_new_targets_are_asked() -> None:
 
     async def change(scraper: Scraper, base: str) -> None:
         scraper.replace((Target(0, "vllm", base + "/new", {}),))
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(1.0)
 
     engines, seen = scene(["/old", "/old2"], 0.1, then=change)
     assert engines.asked["/new"] >= 2
