@@ -70,7 +70,12 @@ class _Trace:
         self.block = limits.block_tokens
         self.seqs_max = limits.seqs_max
         self.budget = limits.step_tokens_max
-        self.free = limits.kv_tokens_max // limits.block_tokens
+        # While even the last tokens of all running jobs fit, free blocks need not be counted.
+        self.blocks = limits.kv_tokens_max // limits.block_tokens
+        self.blocks_roomy = self.blocks * 7 // 8
+        self.reserved = 0  # blocks of the running jobs at their last tokens
+        self.is_tight = False
+        self.free = 0  # true only while `is_tight`
         self.ends: list[int] = []  # of the decoding jobs: last step * requests + place
         self.back: list[int] = []  # preempted, waiting again
         self.head = 0  # the first place not admitted yet
@@ -84,7 +89,7 @@ class _Trace:
         batch, ends, back = self.batch, self.ends, self.back
         arrives, seqs_max, places = self.arrives, self.seqs_max, len(self.todo)
         decode_base, decode_kv, mixed_cost = self.decode_base, self.decode_kv, self.cost.mixed
-        block, crossing, stretch = self.block, batch.crossing, Stretch()
+        stretch = Stretch()
         arrived = start = 0
         now, next_s = -math.inf, arrives[0]
         while True:
@@ -97,11 +102,9 @@ class _Trace:
             while next_s <= now:
                 arrived += 1
                 next_s = arrives[arrived]
-            needed = crossing[batch.step % block]
-            if settled := needed <= self.free:
-                self.free -= needed
-            else:
-                self.make_room()
+            settled = True
+            if self.is_tight:
+                settled = self.pay_step()
             prompt = context = 0
             if self.head < arrived or self.partial >= 0 or back:
                 prompt, context = self.prompts(arrived, settled)
@@ -113,9 +116,9 @@ class _Trace:
                 batch.kv_tokens += seqs
                 self.land(now)
             else:
-                count = ends[0] // places - batch.step if settled else 1
-                if seqs * (count // block + 1) > self.free:
-                    count = batch.fitting(count, self.free)
+                count = ends[0] // places - batch.step
+                if self.is_tight:
+                    count = batch.fitting(count, self.free) if settled else 1
                 first, slope = decode_base[seqs] + decode_kv * batch.kv_tokens, decode_kv * seqs
                 end = start + count * first + slope * (count * (count - 1) // 2)
                 now = end / TICKS_PER_S
@@ -125,17 +128,18 @@ class _Trace:
                     stretch.cut(next_s)
                     count, end, now = stretch.count, stretch.end, stretch.end_s
                 start = end
-                if count > 1:
+                if self.is_tight:
                     self.free -= batch.growth(count - 1)
                 batch.step += count
                 batch.kv_tokens += count * seqs
             if ends and ends[0] < (batch.step + 1) * places:
                 self.finish(now)
 
-    def make_room(self) -> None:
-        """Give the decoding jobs their next blocks; the newest running job has to go, or more."""
-        batch, places, taken = self.batch, len(self.todo), 0
+    def pay_step(self) -> bool:
+        """Give the decoding jobs their next blocks; False = the newest jobs had to go for that."""
+        batch, places, taken, settled = self.batch, len(self.todo), 0, True
         while batch.needed() - taken > self.free:
+            settled = False
             taken += self.free  # the older jobs take what is there
             victim = max([self.partial, *(end % places for end in self.ends)])
             if victim == self.partial:
@@ -152,8 +156,10 @@ class _Trace:
                 self.todo[victim] += made
                 self.left[victim] -= made
             self.running -= 1
+            self.reserved -= self.blocks_at_end(victim)
             heapq.heappush(self.back, victim)
         self.free -= batch.needed() - taken
+        return settled
 
     def prompts(self, arrived: int, may_admit: bool) -> tuple[Tokens, int]:
         """Fill a step with prompt tokens: their number, and the sum of p * (2 * prefix + p)."""
@@ -184,16 +190,44 @@ class _Trace:
         place = self.back[0] if self.back else self.head
         if self.running >= self.seqs_max or place >= arrived:
             return -1
-        blocks = -(-self.todo[place] // self.block)
-        if blocks > self.free:
-            return -1
-        self.free -= blocks
+        reserved = self.reserved + self.blocks_at_end(place)
+        if reserved > self.blocks and not self.is_tight:
+            self.count_free()
+        if self.is_tight:
+            blocks = -(-self.todo[place] // self.block)
+            if blocks > self.free:
+                return -1
+            self.free -= blocks
+        self.reserved = reserved
         self.running += 1
         if self.back:
             heapq.heappop(self.back)
         else:
             self.head += 1
         return place
+
+    def blocks_at_end(self, place: int) -> int:
+        """KV blocks of a job at its last token (which is never put into the cache)."""
+        return -(-(self.todo[place] + (self.left[place] or 1) - 1) // self.block)
+
+    def count_free(self) -> None:
+        """From now on the free blocks are counted; those of this step are paid."""
+        places, step = len(self.todo), self.batch.step
+        held = [self.todo[place] for place in self.landing]
+        for end in self.ends:
+            place = end % places
+            held.append(self.todo[place] + self.left[place] - (end // places - step))
+        self.free = self.blocks - sum(-(-tokens // self.block) for tokens in held)
+        self.is_tight = True
+
+    def release(self, place: int) -> None:
+        """A job that has ended gives up its slot and its blocks."""
+        blocks = self.blocks_at_end(place)
+        self.running -= 1
+        self.reserved -= blocks
+        self.free += blocks
+        if self.reserved < self.blocks_roomy:
+            self.is_tight = False
 
     def land(self, now: Seconds) -> None:
         """The prompts that became complete have a first token; their jobs decode from now on."""
@@ -207,8 +241,7 @@ class _Trace:
                 heapq.heappush(self.ends, end * len(self.todo) + place)
             else:
                 self.finished_s[place] = now
-                self.running -= 1
-                self.free += -(-todo // self.block)
+                self.release(place)
         self.landing.clear()
 
     def finish(self, now: Seconds) -> None:
@@ -217,11 +250,9 @@ class _Trace:
         limit = (self.batch.step + 1) * places
         while ends and ends[0] < limit:
             place = heapq.heappop(ends) % places
-            computed = self.todo[place] + self.left[place] - 1
-            self.batch.leave(computed)
+            self.batch.leave(self.todo[place] + self.left[place] - 1)
             self.finished_s[place] = now
-            self.running -= 1
-            self.free += -(-computed // self.block)
+            self.release(place)
 
 
 def _check(

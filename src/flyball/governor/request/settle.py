@@ -90,11 +90,10 @@ def served(state: State, event: Served, out: list[Command]) -> None:
 
 
 def _learn(state: State, flight: Flight, endpoint: EndpointState, event: Served) -> None:
-    head = flight.head
     decode_s = event.at - flight.first_byte_at
     e2e_s = event.at - flight.forwarded_at
     tokens = event.output_tokens
-    if head.stream:
+    if decode_s > 0.0 and flight.head.stream:
         if tokens > 4:
             endpoint.learn_tpot(flight.tpot_s, decode_s / (tokens - 1))
     elif tokens > 1:
@@ -105,7 +104,7 @@ def _learn(state: State, flight: Flight, endpoint: EndpointState, event: Served)
     else:
         endpoint.learn_ttft(flight.ttft_s, e2e_s)
     if event.input_tokens:
-        state.ratio(head.model).learn(head.prompt_bytes, event.input_tokens)
+        state.ratio(flight.head.model).learn(flight.head.prompt_bytes, event.input_tokens)
     _keep_cache(state, flight, endpoint, event)
 
 
