@@ -47,13 +47,18 @@ class Pace:
     def limit(self, at: Seconds, current: int, wish: int) -> int:
         """What may be done now of the wish."""
         rules = self._rules
+        if not self._wishes:
+            self._wishes.append((at, current))  # as it records an initial recommendation
         keep_s = max(rules.up_stabilise_s, rules.down_stabilise_s)
-        self._wishes.append((at, wish))
-        while self._wishes[0][0] < at - keep_s:
+        while self._wishes and self._wishes[0][0] <= at - keep_s:
             self._wishes.popleft()
-        up = min(n for then, n in self._wishes if then >= at - rules.up_stabilise_s)
-        down = max(n for then, n in self._wishes if then >= at - rules.down_stabilise_s)
-        stable = min(max(current, up), down) if up <= down else up
+        up = min((n for then, n in self._wishes if then > at - rules.up_stabilise_s), default=wish)
+        down = max(
+            (n for then, n in self._wishes if then > at - rules.down_stabilise_s), default=wish
+        )
+        up, down = min(up, wish), max(down, wish)
+        self._wishes.append((at, wish))
+        stable = min(max(current, up), down)
         allowed = self._rate(at, current, stable)
         if allowed != current:
             self._changes.append((at, allowed - current))

@@ -7,7 +7,8 @@ from flyball.sim.rivals.hpa import Hpa, wished
 
 
 class HpaOnEpp(Hpa):
-    """The greater wish of the two metrics counts."""
+    """The greater wish of the two metrics counts. Running, to the picker, is all that it has sent
+    and not got back: what waits in an engine is running too."""
 
     name = "hpa_on_epp"
 
@@ -19,7 +20,7 @@ class HpaOnEpp(Hpa):
         by_queue = wished(reading.ready, ratio, c["tolerance"])
         if by_queue == reading.ready:
             by_queue = current
-        running = sum(one.running for one in reading.replicas)
+        running = sum(one.running + one.waiting for one in reading.replicas)
         return max(by_queue, average_value(current, running, c["running_target"], c["tolerance"]))
 
 

@@ -17,6 +17,7 @@ def test_running_per_replica() -> None:
     loop = HpaOnEpp(fleet())
     assert loop.wish(reading(0.0, [(0, 300, 0.5)] * 2)) == 3  # 600 / 250 = 2.4
     assert loop.wish(reading(0.0, [(0, 260, 0.5)] * 2)) == 2  # 1.04 of the target
+    assert loop.wish(reading(0.0, [(744, 256, 0.5)] * 2)) == 8  # waiting in engines counts
     assert loop.wish(reading(0.0, [(0, 10, 0.5)] * 4)) == 1
 
 

@@ -46,9 +46,9 @@ def test_growth_goes_to_the_cheapest_of_all_variants() -> None:
 def test_the_hpa_behind_it_waits_four_minutes_both_ways() -> None:
     loop = WvaV1(rivals.fleet())
     assert loop.desired(reading(0.0, [(0, 9, 0.2)])) == 1
-    for at in (30.0, 120.0, 240.0):
+    for at in (30.0, 120.0, 239.0):
         assert loop.desired(reading(at, [(9, 9, 0.9)])) == 1
-    assert loop.desired(reading(270.0, [(9, 9, 0.9)])) == 2
+    assert loop.desired(reading(240.0, [(9, 9, 0.9)])) == 2
     assert loop.period_s == 30.0
 
 
