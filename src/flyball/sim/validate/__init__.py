@@ -1,0 +1,1 @@
+"""How near does the twin come to measurements, data set by data set?"""
