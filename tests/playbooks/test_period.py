@@ -186,6 +186,9 @@ def test_the_control_process_counts_demand_that_its_workers_saw() -> None:
 def test_a_reload_keeps_flights_and_lessons_and_drops_what_is_gone() -> None:
     core = Governor(fleets.fleet(), fleets.policy())
     serve(core, 20)
+    for endpoint in core.state.view.endpoints:
+        endpoint.learn_ttft(0.1, 0.2)
+    learnt = {e.name: (e.observations, e.ttft_bias) for e in core.state.view.endpoints}
     core.handle(RequestArrived(at=3.0, request_id="r1", head=fleets.head(), draw=0.5))
     where = next(e for e in core.state.view.endpoints if e.pending)
     old = fleets.fleet()
@@ -205,4 +208,5 @@ def test_a_reload_keeps_flights_and_lessons_and_drops_what_is_gone() -> None:
     play.done()
     assert where.load == 0
     assert all(e.load == 0 for e in core.state.view.endpoints)
-    assert any(e.observations for e in core.state.view.endpoints)
+    for endpoint in core.state.view.endpoints:
+        assert (endpoint.observations, endpoint.ttft_bias) == learnt[endpoint.name]

@@ -17,7 +17,6 @@ form equals the sum of single steps to the last bit (`sim/oracle.py` is the witn
 import heapq
 import math
 from collections import deque
-from collections.abc import Sequence
 
 from flyball.model.plant import Job, PlantState, Progress
 from flyball.model.profile import Profile
@@ -47,7 +46,7 @@ class _Run:
         self.reported = 0
         self.started = False
         self.blocks = 0  # KV blocks held, named and unnamed
-        self.held: Sequence[int] = ()
+        self.held: list[int] = []
         self.published = 0  # hashes looked at so far, from the first
         self.joined_step = 0
         self.finish_step = -1  # -1 = not decoding
@@ -449,7 +448,7 @@ class Engine:
             self._publish(run, run.computed)
         cache = self._cache
         cache.release(run.blocks - len(run.held) * cache.group, run.held)
-        run.held = ()
+        run.held = []
         run.blocks = run.computed = 0
 
     def _publish(self, run: _Run, computed: Tokens) -> None:
@@ -458,7 +457,7 @@ class Engine:
         publish = self._cache.publish
         if len(run.held) == run.published:
             if full > run.published:
-                run.held = [*run.held, *publish(run.hashes[run.published : full])]
+                run.held += publish(run.hashes[run.published : full])
         else:  # some were copies of another job's blocks: that job's may be gone by now
             mine = set(run.held)
             run.held = [name for name in run.hashes[:full] if name in mine or publish((name,))]
