@@ -54,3 +54,18 @@ def test_cut_ends_at_the_first_boundary_from_then_on() -> None:
     assert (stretch.count, stretch.end_s) == (4, 0.004)
     stretch.cut(0.5)  # later than its end: nothing changes
     assert stretch.count == 4
+
+
+def test_one_stretch_starts_where_the_last_ended() -> None:
+    stretch = Stretch()
+    stretch.wait_until(2.0)
+    assert (seconds(stretch.start), stretch.end_s) == (2.0, 2.0)
+    stretch.set(10**12, 10**9, 3)
+    span = stretch.pass_by()
+    assert span == stretch.span(3) == 3 * 10**12 + 3 * 10**9
+    stretch.set_one(5 * 10**12)
+    assert stretch.end_s == stretch.end_of(1) == seconds(2 * 10**15 + span + 5 * 10**12)
+    assert stretch.pass_by() == 5 * 10**12
+    before = stretch.start
+    stretch.wait_until(0.5)  # in the past: nothing to wait for
+    assert stretch.start == before
