@@ -16,7 +16,9 @@ from flyball.model.request import RequestClass
 from flyball.sim.exchange import Call, End
 from flyball.units import Joules, Ratio, Seconds, Tokens, Usd
 
+_CHUNK = 4096
 ENDS: tuple[End, ...] = ("served", "refused", "failed", "gave-up", "unfinished")
+_END_INDEX = {end: i for i, end in enumerate(ENDS)}
 # Column -> its type code (array module): what is kept of every call.
 COLUMNS = {
     "number": "q",
@@ -119,20 +121,20 @@ class Outcomes:
     def __init__(self, classes: tuple[RequestClass, ...]) -> None:
         self.classes = classes
         self._index = {klass.name: i for i, klass in enumerate(classes)}
-        self.columns: dict[str, array[Any]] = {name: array(kind) for name, kind in COLUMNS.items()}
-        self._appends = [column.append for column in self.columns.values()]
+        self._columns: dict[str, array[Any]] = {name: array(kind) for name, kind in COLUMNS.items()}
+        self._latest: list[tuple[Any, ...]] = []
         self.delivered: Tokens = 0
 
     def __len__(self) -> int:
-        return len(self.columns["number"])
+        return len(self._columns["number"]) + len(self._latest)
 
     def ended(self, call: Call) -> None:
         """Keep what became of it."""
         served = call.end == "served"
-        values = (
+        row = (
             call.number,
             self._index[call.klass.name],
-            ENDS.index(call.end or "unfinished"),
+            _END_INDEX[call.end],
             call.is_in_time,
             call.tries,
             call.endpoint,
@@ -145,12 +147,22 @@ class Outcomes:
             call.output_tokens,
         )
         self.delivered += call.output_tokens
-        for append, value in zip(self._appends, values, strict=True):
-            append(value)
+        self._latest.append(row)
+        if len(self._latest) >= _CHUNK:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Rows to columns, many at a time: a row costs ten times a column's entries."""
+        for column, values in zip(
+            self._columns.values(), zip(*self._latest, strict=True), strict=False
+        ):
+            column.extend(values)
+        self._latest.clear()
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The columns in the order of the calls' numbers."""
-        made = {name: np.array(column) for name, column in self.columns.items()}
+        self._fold()
+        made = {name: np.array(column) for name, column in self._columns.items()}
         order = np.argsort(made["number"], kind="stable")
         return {name: column[order] for name, column in made.items()}
 
