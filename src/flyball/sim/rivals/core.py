@@ -24,13 +24,17 @@ from flyball.sim.rivals.threshold_truncation import ThresholdTruncation
 from flyball.units import Ratio, Seconds
 
 NO_DECODE = frozenset({"embedding", "infer"})
+# Kubernetes' readiness probe by default: every 10 s, out after 3 failures, in after one success.
+UNREADY_AFTER_S: Seconds = 30.0
 
 
 class RivalCore:
     """Answers events with commands as `Governor` does (`sim.loops.Core`).
 
-    `retry` takes the place of the router's own rule for failed attempts; `truncation` cuts prompts
-    before they are placed. `spend_ratio` (spent share of the budget) is set by the driver.
+    An endpoint whose scrapes have failed for `UNREADY_AFTER_S` is left out, as the platform under
+    every rival would do it; if all have, none is. `retry` takes the place of the router's own rule
+    for failed attempts; `truncation` cuts prompts before they are placed. `spend_ratio` (spent
+    share of the budget) is set by the driver.
     """
 
     def __init__(
@@ -175,11 +179,12 @@ class RivalCore:
 
     def _pick(self, at: Seconds, ask: Ask) -> EndpointView | Wait | Refusal:
         open_now = [self._endpoints[i] for i in ask.eligible if not self._endpoints[i].draining]
-        fresh = [one for one in open_now if one.index not in ask.tried]
+        ready = [one for one in open_now if at - one.failing_since < UNREADY_AFTER_S] or open_now
+        fresh = [one for one in ready if one.index not in ask.tried]
         if not open_now:
             detail = "every endpoint is being drained"
             return Refusal(code="no_endpoint", detail=detail, retry_after_s=1.0)
-        return self.router.pick(at, ask, fresh or open_now)
+        return self.router.pick(at, ask, fresh or ready)
 
     def _forward(self, at: Seconds, ask: Ask, endpoint: EndpointView, out: list[Command]) -> None:
         if ask.failed is not None:
@@ -363,8 +368,11 @@ class RivalCore:
 
     def _sampled(self, event: events.Sampled, out: list[Command]) -> None:
         """A failed scrape leaves the last sample standing: it only grows older."""
-        if event.sample is not None:
-            endpoint = self._endpoints[event.endpoint]
+        endpoint = self._endpoints[event.endpoint]
+        if event.sample is None:
+            endpoint.failing_since = min(endpoint.failing_since, event.at)
+        else:
+            endpoint.failing_since = float("inf")
             endpoint.sample = event.sample
             endpoint.sampled_at = event.at
         self._release(event.at, out)
@@ -377,6 +385,7 @@ class RivalCore:
         if event.draining and not endpoint.draining:
             self.router.left(endpoint)
             endpoint.sample, endpoint.sampled_at = None, NEVER
+            endpoint.failing_since = float("inf")
         endpoint.draining = event.draining
         self._release(event.at, out)
 

@@ -33,11 +33,13 @@ class EndpointView:
     """One endpoint as a gateway sees it: its own work there, exactly; the rest as last scraped.
 
     `prefill_tokens` = own prompts not yet answered by a first byte, without what was thought to be
-    cached; `held_tokens` = tokens of all own prompts in flight.
+    cached; `held_tokens` = tokens of all own prompts in flight; `failing_since` = when its scrapes
+    began to fail, infinite while they succeed.
     """
 
     __slots__ = (
         "draining",
+        "failing_since",
         "held_tokens",
         "in_flight",
         "index",
@@ -53,6 +55,7 @@ class EndpointView:
         self.name = name
         self.pool = pool
         self.draining = False
+        self.failing_since: Seconds = float("inf")
         self.in_flight = 0
         self.prefill_tokens = 0.0
         self.held_tokens = 0.0

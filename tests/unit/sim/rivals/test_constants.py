@@ -38,5 +38,5 @@ def test_defaults_and_tuning() -> None:
 def test_unknown_names_are_told() -> None:
     with pytest.raises(ValueError, match=r"no rival is named 'eppp': there are round_robin"):
         constants("eppp")
-    with pytest.raises(ValueError, match=r"round_robin has no constant 'x': there are none"):
-        constants("round_robin", {"x": 1})
+    with pytest.raises(ValueError, match=r"p2c_ewma has no constant 'x': there are alpha, pen"):
+        constants("p2c_ewma", {"x": 1})

@@ -221,6 +221,19 @@ def test_a_failed_scrape_leaves_the_last_sample_to_grow_old() -> None:
     assert one.endpoints[0].waiting == 3 and one.endpoints[0].sampled_at == 1.0
 
 
+def test_an_endpoint_whose_scrapes_fail_for_half_a_minute_is_left_out() -> None:
+    one = core("least_request")
+    one.endpoints[1].in_flight = 5
+    for at in (1.0, 30.9):
+        one.handle(Sampled(at=at, endpoint=0, sample=None, error="refused"))
+    assert forward(arrive(one, "a", at=30.9)).endpoint == 0
+    assert forward(arrive(one, "b", at=31.0)).endpoint == 1
+    one.handle(Sampled(at=31.0, endpoint=1, sample=None, error="refused"))
+    assert forward(arrive(one, "c", at=62.0)).endpoint == 0  # all fail: all are in
+    one.handle(Sampled(at=63.0, endpoint=1, sample=EngineSample(waiting=0)))
+    assert forward(arrive(one, "d", at=64.0)).endpoint == 1
+
+
 def test_draining_takes_an_endpoint_out_and_forgets_it() -> None:
     one = core()
     scrape(one, 1.0, waiting=3)

@@ -3,6 +3,7 @@
 import pytest
 
 from flyball.governor.events import AttemptFailed
+from flyball.sim.rivals.least_request import LeastRequest
 from flyball.sim.rivals.round_robin import RoundRobin
 from flyball.sim.rivals.router import Router
 from support import rivals
@@ -25,7 +26,7 @@ def test_draws_are_even_among_the_best_alone() -> None:
 
 
 def test_failures_go_to_the_client_unless_the_rule_says_otherwise() -> None:
-    router = RoundRobin(rivals.setting(2))
+    router = LeastRequest(rivals.setting(2))
     request = rivals.sent(router, rivals.ask(), rivals.views(1)[0])
     event = AttemptFailed(at=1.0, request_id="r", endpoint=0, cause="reset")
     assert router.retry_s(1.0, request, event) is None
