@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check bench docs real clean help
+.PHONY: demo test check bench docs results real clean help
 
 help:
 	@echo "make demo    a fleet, the gateway and real traffic on this machine, in about a minute"
@@ -42,6 +42,9 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/run.py $(ONLY)
+
+results: $(STAMP)
+	$(BIN)/python bench/results.py
 
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py

@@ -2,7 +2,8 @@
 
     python bench/bench_workers.py [--quick]
 
-Four emulated engines of two kinds, Poisson arrivals at about three quarters of what they can do.
+Four emulated engines of two kinds (an H100 keeps the promise at about 100 requests/s of this sort,
+an A100 at about 45), Poisson arrivals at 70 % of that, no two prompts alike.
 Goodput = answers within the promise of their class. Imbalance = how unlike the batches of two equal
 engines are at the same moment, |a - b| / (a + b), the mean over samples each 100 ms: herding shows
 there first. The workers share one core, so this judges their choices, not how they scale.
@@ -27,12 +28,14 @@ import rig
 
 PROFILES = ("h100/llama-3.1-8b", "h100/llama-3.1-8b", "a100/llama-3.1-8b", "a100/llama-3.1-8b")
 WORKERS = (1, 2, 4)
-RATE_RPS = 300.0
-PROMISE_S = 1.2
+RATE_RPS = 200.0
+PROMISE_S = 2.0
 CONNECTIONS = 1024
 SAMPLE_S = 0.1
 WARM_S = 3.0
-BUDGET_LOSS = 0.03
+BUDGET_APART_PERCENT = 3
+# Below this share of good answers with one worker the fleet was overloaded: nothing is judged.
+GOOD_SHARE_MIN = 0.9
 RUNNING = "vllm:num_requests_running"
 DONE = "vllm:request_success_total"
 
@@ -178,7 +181,6 @@ def rows_of(found: dict[int, Found]) -> list[dict[str, Any]]:
                 "spread": rig.spread(own.good_per_s),
                 "rival": None if workers == 1 else "1 worker",
                 "ratio": round(value / one, 3) if one else None,
-                "budget": None if workers == 1 else f">= {one * (1 - BUDGET_LOSS):.1f}",
                 "note": f"{RATE_RPS:.0f} req/s offered, {own.other} refused or broken, "
                 f"p99 {rig.middle(own.p99_s):.2f} s, gateway used "
                 f"{rig.middle(own.core):.0%} of a core",
@@ -191,6 +193,18 @@ def rows_of(found: dict[int, Found]) -> list[dict[str, Any]]:
                 "note": f"shares of {names}: {shares}",
             },
         ]
+        if workers > 1:
+            is_judged = one >= GOOD_SHARE_MIN * RATE_RPS
+            rows.append(
+                {
+                    "figure": f"goodput apart from 1 worker's, {workers} workers",
+                    "value": round(abs(value / one - 1) * 100, 1) if one else None,
+                    "unit": "%",
+                    "rival": "1 worker",
+                    "budget": f"<= {BUDGET_APART_PERCENT}" if is_judged else None,
+                    "note": "" if is_judged else "not judged: one worker was overloaded",
+                }
+            )
     return rows
 
 
