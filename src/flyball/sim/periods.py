@@ -62,6 +62,8 @@ class Scraper:
         """Read each endpoint once per interval, spread evenly over it."""
         step_s = interval_s / len(self._replicas)
         for replica in self._replicas:
+            if not replica.has_metrics:
+                continue
             first = (replica.index + 1) * step_s
             self._clock.every(interval_s, lambda one=replica: self._read(one), first)
 

@@ -35,6 +35,7 @@ class Replica:
         self.name = endpoint.name
         self.pool = pool
         self.site = pool.site
+        self.has_metrics = bool(endpoint.metrics_url)
         self.life: Life = "ready"
         self.jobs: dict[str, Any] = {}
         self.on_s: Seconds = 0.0
