@@ -9,10 +9,12 @@ from msgspec.structs import replace
 
 from flyball.cli.benchfiles import read_table, start_profile
 from flyball.dialects import benchlog
+from flyball.dialects.profiles import catalogue
 from flyball.model.profile import Profile, StepCost
 from flyball.sim.calibrate import Calibrated, to_points, to_requests, to_stages
 
 REQUESTS_MAX = 5000
+NEUTRAL_BASE = "h100/llama-3.1-8b"  # all that is timed is overridden
 LOOSE = 0.3  # a coefficient of which the data told less than this is said to be the start's
 
 
@@ -68,7 +70,7 @@ def command(
             click.echo(f"flyball calibrate: --out {out}: {error.strerror}", err=True)
             sys.exit(2)
         click.echo(f"written to {out}", err=True)
-    click.echo(fleet_section(fitted, start if ":" not in start and "." not in start[-5:] else ""))
+    click.echo(fleet_section(fitted, start if start in catalogue() else NEUTRAL_BASE))
 
 
 def _calibrated(
@@ -92,7 +94,7 @@ def _calibrated(
 
 def fleet_section(profile: Profile, base: str) -> str:
     """The `profile` section of a pool in a fleet file; `base` = a name of the catalogue."""
-    lines = [f"# {profile.source}", "profile:", f"  base: {base or 'h100/llama-3.1-8b'}"]
+    lines = [f"# {profile.source}", "profile:", f"  base: {base}"]
     for part, cost in (("decode", profile.decode), ("mixed", profile.mixed)):
         lines += [f"  {part}:", *(f"    {key}: {value:.6g}" for key, value in _figures(cost))]
     limits, power = profile.limits, profile.power

@@ -112,7 +112,7 @@ def _table(shown: Sequence[Line], output: str) -> list[str]:
     head = ("group", "split", "figure", "rows", "median", "p90", "worst", "bias")
     cells = [
         (
-            line.group, line.split, line.figure, f"{line.count}", f"{line.median:.1%}",
+            line.group, line.split, line.figure, f"{line.rows}", f"{line.median:.1%}",
             f"{line.p90:.1%}", f"{line.worst:.1%}", f"{line.bias:+.1%}",
         )
         for line in shown

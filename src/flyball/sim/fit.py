@@ -46,7 +46,8 @@ def fit(
     """Fit coefficients, all above 0, so that `predict(coefficients)` comes near `measured`.
 
     `prior` = standard deviation of the start's logarithm, one for all or one each; `scale` = an
-    error (in logarithms) that is still counted in full. Both sides above 0; ValueError if they are not, or differ in length.
+    error (in logarithms) that is still counted in full. Both sides above 0;
+    ValueError if they are not, or differ in length.
     """
     if len(measured) == 0 or np.any(measured <= 0) or np.any(start <= 0):
         raise ValueError("nothing to fit, or figures that are not above 0")

@@ -6,7 +6,7 @@ A step of t tokens (decoding sequences + prompt tokens) on g accelerators takes
     KV               KV bytes of the decoding sequences / memory
     prefill          4 x heads x head_dim x layers x p (prefix + p / 2) / compute (FlashAttention)
     communication    2 per layer, the faster of: short messages, latency + m / short link rate, and
-                     long ones, ring latency + m / link rate; m = 2 (g - 1) / g x t x hidden x 2 bytes
+                     long ones, ring latency + m / link rate; m = 4 (g - 1) / g x t x hidden bytes
     host             per layer, per expert layer, per step, per running sequence
 
 where each rate is the data sheet's times a share that the engine reaches (`Efficiency`), and of E

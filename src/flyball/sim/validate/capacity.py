@@ -108,7 +108,7 @@ def capacity(row: CapacityRow, engine: str) -> float:
     ]
 
     def holds(rate: float) -> bool:
-        seen = open_loop(profile, [Ask(at / rate, *lengths) for at, *lengths in asks])
+        seen = open_loop(profile, [Ask(at / rate, inp, out) for at, inp, out in asks])
         late = np.quantile(seen.ttft_s, 0.99) > row.ttft_s_max
         return not (late or np.nanquantile(seen.tpot_s, 0.99) > row.tpot_s_max)
 

@@ -32,7 +32,7 @@ class Line(NamedTuple):
     group: str
     split: Split
     figure: str
-    count: int
+    rows: int
     median: float
     p90: float
     worst: float

@@ -134,7 +134,8 @@ def _constants(known: Sequence[tuple[PowerRow, Floats, float]]) -> Floats:
     idle = accelerators()[known[0][0].accelerator].idle_watts
     watts = np.array([row.watts / row.count for row, _, _ in known])
     terms = np.array([_watts(row, use) for row, use, _ in known])
-    return np.linalg.lstsq(terms / watts[:, None], (watts - idle) / watts, rcond=None)[0]
+    found = np.linalg.lstsq(terms / watts[:, None], (watts - idle) / watts, rcond=None)[0]
+    return np.asarray(found, dtype=np.float64)
 
 
 def _both(row: PowerRow, above_idle: float, speed: float) -> list[Figure]:

@@ -1,7 +1,7 @@
 """Does one profile per model, accelerator and parallelism predict loads it was not fitted on?
 
-Each stage is judged by a profile fitted on the others of its model. Overloaded stages, in which requests
-failed, are left out: their times are those of the client's time limit.
+Each stage is judged by a profile fitted on the others of its model. Overloaded stages, in
+which requests failed, are left out: their times are those of the client's time limit.
 """
 
 from collections.abc import Sequence
