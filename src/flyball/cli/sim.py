@@ -8,8 +8,6 @@ from pathlib import Path
 import click
 
 from flyball.cli import sim_input, sim_output
-from flyball.dialects.traces.row import TraceError
-from flyball.sim.run import run
 
 
 @click.command("sim")
@@ -39,20 +37,14 @@ def command(
         return
     if scenario is None:
         raise click.UsageError("name a scenario file; examples/scenarios has some")
-    said = [*changes, *([f"core={core}"] if core else []), *([f"seed={seed}"] if seed else [])]
+    said = [
+        *changes,
+        *([f"core={core}"] if core else []),
+        *([] if seed is None else [f"seed={seed}"]),
+    ]
     plan = sim_input.load(scenario, said)
     begun = time.perf_counter()
-    try:
-        result = run(
-            plan.scenario,
-            plan.fleet,
-            plan.policy,
-            plan.rows(),
-            name=plan.name,
-            progress=sim_output.progress(plan.name),
-        )
-    except TraceError as error:
-        raise sim_input.CannotSimulate(str(error)) from None
+    result = sim_input.played(plan, sim_output.progress(plan.name))
     if out is not None:
         sim_output.keep(result, out)
     report = result.report

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from msgspec.structs import replace
 
 from flyball.dialects.traces import scale
-from flyball.dialects.traces.row import Tally, TraceRow
+from flyball.dialects.traces.row import Tally, TraceError, TraceRow
 from flyball.governor.policy import Policy
 from flyball.model.fleet import Fleet
 from flyball.serve import config
@@ -18,8 +18,9 @@ from flyball.serve.config.errors import did_you_mean, listed
 from flyball.serve.config.text import Document, parse
 from flyball.serve.load import tracefile
 from flyball.sim.build import ScenarioFaults, build
-from flyball.sim.run import generated
+from flyball.sim.run import Result, generated, run
 from flyball.sim.scenario import Scenario
+from flyball.units import Ratio
 
 
 class CannotSimulate(click.ClickException):
@@ -38,14 +39,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
 
     def rows(self) -> Iterable[TraceRow]:
-        """The load, scaled; TraceError where the trace cannot be read."""
+        """The load, scaled; CannotSimulate or, later on, TraceError where it cannot be read."""
         trace = self.scenario.workload.trace
         if trace is None:
             return generated(self.scenario)
         path = Path(self.folder) / trace.file
         speed = trace.speed
         if trace.rate is not None:
-            speed = scale.speed_for_rate(scale.extent(self._read(path)), trace.rate)
+            try:
+                speed = scale.speed_for_rate(scale.extent(self._read(path)), trace.rate)
+            except ValueError as error:
+                raise CannotSimulate(f"workload.trace.rate: {error}") from None
         return scale.faster(self._read(path), speed * self.scenario.workload.load)
 
     def _read(self, path: Path) -> Iterable[TraceRow]:
@@ -53,6 +57,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         assert trace is not None
         rows = tracefile.rows(path, trace.format, Tally())
         return rows if trace.limit is None else scale.head(rows, trace.limit)
+
+
+def played(plan: Plan, progress: Callable[[Ratio, int], None] | None = None) -> Result:
+    """Run it. CannotSimulate where its trace cannot be read or does not fit the fleet."""
+    try:
+        return run(
+            plan.scenario, plan.fleet, plan.policy, plan.rows(), name=plan.name, progress=progress
+        )
+    except TraceError as error:
+        raise CannotSimulate(str(error)) from None
 
 
 def schema() -> dict[str, Any]:

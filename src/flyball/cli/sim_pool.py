@@ -11,19 +11,12 @@ import click
 import msgspec
 
 from flyball.cli import sim_input
-from flyball.dialects.traces.row import TraceError
 from flyball.sim.report import Report
-from flyball.sim.run import run
 
 
 def run_one(path: str, changes: tuple[str, ...]) -> bytes:
     """One run of a scenario file with changes; its report as JSON (it crosses processes)."""
-    plan = sim_input.load(path, changes)
-    try:
-        result = run(plan.scenario, plan.fleet, plan.policy, plan.rows(), name=plan.name)
-    except TraceError as error:
-        raise sim_input.CannotSimulate(str(error)) from None
-    return msgspec.json.encode(result.report)
+    return msgspec.json.encode(sim_input.played(sim_input.load(path, changes)).report)
 
 
 def read(report: bytes) -> Report:

@@ -17,6 +17,7 @@ from flyball.model.profile import Profile
 from flyball.model.request import Promise, RequestClass
 from flyball.sim.cores import core_names
 from flyball.sim.rivals import AUTOSCALERS, POWER_LOOPS, RETRIES, TRUNCATIONS
+from flyball.sim.rivals.constants import rivals
 from flyball.sim.scenario import FleetShape, PolicyShape, PoolShape, Scenario, Trigger
 from flyball.sim.workload import KINDS
 from flyball.units import seconds_from_ms
@@ -58,6 +59,10 @@ def build(scenario: Scenario, loaded: tuple[Fleet, Policy] | None = None) -> tup
     `loaded` = what the fleet file named by the scenario stands for. Raises ScenarioFaults.
     """
     faults: list[Fault] = []
+    described = scenario.fleet
+    if loaded is not None and (described.sites or described.pools or described.classes):
+        step = "Give `file`, or sites, pools and classes."
+        faults.append(Fault(("fleet",), "it is given twice", step))
     if loaded is None:
         fleet, classes = _described(scenario, faults)
     else:
@@ -190,11 +195,15 @@ def _check_names(scenario: Scenario, pools: list[str], faults: list[Fault]) -> N
             path = ("autoscalers", name, "rule")
             step = near(scaler.rule, list(AUTOSCALERS))
             faults.append(Fault(path, f"no autoscaler is named {scaler.rule!r}", step))
+        if scaler.replicas_min > scaler.replicas_max:
+            path = ("autoscalers", name, "replicas_min")
+            faults.append(Fault(path, "it is above replicas_max", "Give the smaller number here."))
         if pools and name not in pools:
             faults.append(Fault(("autoscalers", name), f"no pool {name!r}", near(name, pools)))
         elif scenario.fleet.file:
             step = "Describe the pools in the scenario to scale them."
             faults.append(Fault(("autoscalers", name), "a fleet file's pools are fixed", step))
+    _check_tuned(scenario, faults)
     for kind, table in (("retry", RETRIES), ("truncation", TRUNCATIONS), ("power", POWER_LOOPS)):
         rule: str = getattr(scenario.loops, kind)
         if rule and rule not in table:
@@ -203,6 +212,23 @@ def _check_names(scenario: Scenario, pools: list[str], faults: list[Fault]) -> N
     if scenario.warmup_s >= scenario.duration_s:
         step = "Make it shorter than duration_s."
         faults.append(Fault(("warmup_s",), "nothing is left to report", step))
+
+
+def _check_tuned(scenario: Scenario, faults: list[Fault]) -> None:
+    """Constants are replaced by name: one that a rival has not would be lost in silence."""
+    said: list[tuple[Path, str, dict[str, float]]] = [(("tuned",), scenario.core, scenario.tuned)]
+    said += [
+        (("autoscalers", pool, "tuned"), one.rule, one.tuned)
+        for pool, one in scenario.autoscalers.items()
+    ]
+    said += [(("loops", "tuned", name), name, v) for name, v in scenario.loops.tuned.items()]
+    for path, name, tuned in said:
+        known = rivals().get(name)
+        names = [constant.name for constant in known.constants] if known else []
+        for key in tuned:
+            if key not in names:
+                text = f"{name!r} has no constant {key!r}"
+                faults.append(Fault((*path, key), text, near(key, names)))
 
 
 def _policy(base: Policy, shape: PolicyShape, faults: list[Fault]) -> Policy:

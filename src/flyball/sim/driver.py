@@ -2,7 +2,8 @@
 
 The twin of `serve/relay/gateway.py`: the same events in the same order, the same commands carried
 out, but the clients, the network and the engines are simulated. Several gateways have one core
-each. A gateway's clock may be off by its skew: what its core is told, and what it says, is in its time.
+each. A gateway's clock may be off by its skew: what its core is told, and what it says, is in its
+time.
 """
 
 from collections.abc import Callable, Sequence

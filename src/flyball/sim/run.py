@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from flyball import __version__
-from flyball.dialects.traces.row import TraceRow
+from flyball.dialects.traces.row import TraceError, TraceRow
 from flyball.governor.commands import Notice
 from flyball.governor.governor import Governor
 from flyball.governor.policy import Policy
@@ -64,7 +64,7 @@ def run(
     """Run it to its end. `rows` = the load in time order, if it is a trace's (already scaled).
 
     `progress(share of the duration, calls so far)` is called now and then. Equal scenarios with
-    equal rows give equal results, to the last bit. ValueError for a core that is not known.
+    equal rows give equal results, to the last bit. TraceError where the rows do not fit the fleet.
     """
     world = World(scenario, fleet, policy, generated(scenario) if rows is None else rows, tee)
     return world.run(name, progress)
@@ -131,6 +131,12 @@ class World:
     def _build_replicas(self) -> None:
         pools = {pool.name: pool for pool in self.fleet.pools}
         grain = self._next.block_tokens if self._next is not None else 0
+        for pool in self.fleet.pools:
+            block = pool.profile.limits.block_tokens
+            if grain % block:
+                wrong = f"its prefix blocks of {grain} tokens are no multiple of {block}"
+                remedy = f"Pool {pool.name!r} needs a profile whose KV block divides them"
+                raise TraceError("the trace", wrong, remedy)
         self.replicas = [
             Replica(i, one, pools[one.pool], self.clock, self.driver.on_progress, grain)
             for i, one in enumerate(self.fleet.endpoints)

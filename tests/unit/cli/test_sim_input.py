@@ -74,7 +74,7 @@ def test_a_fleet_file_of_the_gateway_can_be_simulated(tmp_path: Path) -> None:
     head, _, rest = SOUND.partition("fleet:")
     text = f"{head}fleet: {{ file: {fleet} }}\nworkload{rest.partition('workload')[2]}"
     plan = sim_input.load(write(tmp_path, text))
-    assert [one.name for one in plan.fleet.endpoints][0] == "edge-l4-0"
+    assert plan.fleet.endpoints[0].name == "edge-l4-0"
     assert plan.policy.principals == ()
     said = faults(tmp_path, text.replace(str(fleet), "none.yaml"))
     assert "cannot read" in said
@@ -101,3 +101,10 @@ def test_the_schema_knows_every_section() -> None:
     shape = sim_input.schema()["$defs"]["Scenario"]
     assert {"fleet", "workload", "triggers", "loops"} <= set(shape["properties"])
     assert shape["additionalProperties"] is False
+
+
+def test_a_rate_for_a_trace_without_duration_is_told(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("arrival_s,input_tokens,output_tokens\n0,100,10\n")
+    text = SOUND.replace("generate: { rate: 2 }", "trace: { file: t.csv, rate: 2 }")
+    with pytest.raises(sim_input.CannotSimulate, match=r"workload\.trace\.rate"):
+        sim_input.played(sim_input.load(write(tmp_path, text)))

@@ -84,3 +84,21 @@ def test_a_source_of_load_is_needed_and_triggers_strike_something() -> None:
     trouble = {"kind": "slow", "at_s": 1, "for_s": 1, "target": "h100-7"}
     found = faults(workload={"load": 1.0}, triggers=[trouble])
     assert [path for path, _ in found] == ["workload", "triggers.0.target"]
+
+
+def test_a_constant_that_a_rival_has_not_is_told() -> None:
+    found = faults(core="least_request", tuned={"choices": 3}, loops={"tuned": {"polca": {"x": 1}}})
+    assert [path for path, _ in found] == ["tuned.choices", "loops.tuned.polca.x"]
+    scaled = {"h100": {"rule": "hpa", "replicas_min": 4, "replicas_max": 2, "tuned": {"x": 1}}}
+    found = faults(autoscalers=scaled)
+    assert {path for path, _ in found} == {
+        "autoscalers.h100.replicas_min",
+        "autoscalers.h100.tuned.x",
+    }
+    assert faults(core="governor", tuned={"choice_count": 3})[0][0] == "tuned.choice_count"
+
+
+def test_a_fleet_is_given_once() -> None:
+    one = scenario()
+    with pytest.raises(ScenarioFaults, match="given twice"):
+        build(one, build(one))

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from flyball.dialects.traces.row import TraceRow
+from flyball.dialects.traces.row import TraceError, TraceRow
 from flyball.sim.build import build
 from flyball.sim.run import generated, run
 from support.worlds import ran, scenario
@@ -72,3 +72,11 @@ def test_an_empty_load_ends_at_once_and_a_trace_s_rows_must_be_given() -> None:
     assert run(one, fleet, policy, []).report.total.calls == 0
     with pytest.raises(ValueError, match="rows must be given"):
         generated(scenario(workload={"trace": {"file": "x.csv"}}))
+
+
+def test_a_trace_whose_blocks_do_not_fit_the_fleet_is_told() -> None:
+    one = scenario()
+    fleet, policy = build(one)
+    odd = TraceRow(at_s=0.0, input_tokens=90, output_tokens=5, prefix_blocks=(1,), block_tokens=24)
+    with pytest.raises(TraceError, match="24 tokens are no multiple of 16"):
+        run(one, fleet, policy, [odd])
