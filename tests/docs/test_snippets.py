@@ -103,6 +103,8 @@ def test_each_command_line_is_one_that_the_command_takes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ledger").mkdir()  # which `--verify-log` wants to be there
+    (tmp_path / "measurements").mkdir()
+    (tmp_path / "requests.csv").touch()
     name, *rest = words(line)[1:]
     command = main.get_command(click.Context(main), name)
     assert command is not None, f"{page.name}: no command {name!r}"
