@@ -22,6 +22,7 @@ from flyball.model.decision import Outcome
 from flyball.model.signals import EngineSample
 from flyball.sim.loops import Core
 from flyball.sim.rivals import RETRIES, ROUTERS, TRUNCATIONS, RivalCore, Setting
+from flyball.sim.rivals.budgeted import Budgeted
 from support import fleets, rivals
 
 
@@ -157,6 +158,19 @@ def test_a_pause_before_the_retry_is_a_hold() -> None:
     commands = one.handle(DeadlinePassed(at=1.4375, request_id="r"))
     assert kinds(commands) == ["Outcome", "Intent", "Forward"]
     assert forward(commands).endpoint == 1 and not one.paused
+
+
+def test_a_budget_gets_each_retry_back() -> None:
+    rule = Budgeted({"retries_max": 5})
+    one = core(retry=rule)
+    arrive(one)
+    for attempt in range(1, 4):
+        (hold,) = failed(one, at=float(attempt), endpoint=(attempt - 1) % 2, cause="connect")
+        assert isinstance(hold, Hold)
+        assert rule.running == 1
+        one.handle(DeadlinePassed(at=hold.until, request_id="r"))
+    one.handle(Served(at=9.0, request_id="r", status=200))
+    assert rule.running == 0
 
 
 def test_a_client_may_go_during_the_pause() -> None:

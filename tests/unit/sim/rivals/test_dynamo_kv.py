@@ -19,8 +19,10 @@ def test_cost_by_hand() -> None:
     assert rivals.shares(router, views, lambda: rivals.ask((1, 2, 3, 4)), 10) == [0, 0, 10]
     views[0].prefill_tokens = views[0].held_tokens = 0.0
     assert router.costs(request, views)[0] == pytest.approx(4.0 + 16.0)
-    # Credit 0 turns the cache off; load scale 0 leaves the decode blocks.
-    assert DynamoKv(rivals.setting(3), {"device_credit": 0}).costs(request, views)[0] == 32.0
+    # Half the credit, half the discount; load scale 0 leaves the decode blocks.
+    half = DynamoKv(rivals.setting(3), {"device_credit": 0.5})
+    half.affinity = router.affinity
+    assert half.costs(request, views)[0] == pytest.approx(10.0 + 16.0)
     light = DynamoKv(rivals.setting(3), {"prefill_load_scale": 0})
     assert light.costs(request, views) == pytest.approx([16.0, 21.0, 16.0])
 

@@ -50,6 +50,9 @@ def test_saturation_by_hand() -> None:
     # max(2/5, .6/.8) = .75; max(6/5, .5) = 1.2; never scraped = 1.
     assert router.saturation(10.0, views) == pytest.approx((0.75 + 1.2 + 1.0) / 3)
     assert router.saturation(10.2, views) == pytest.approx((0.75 + 1.2 + 1.0) / 3)
+    assert router.saturation(10.2, rivals.views(1)) == 1.0
+    fresh = rivals.scraped(rivals.views(1)[0], at=0.0)
+    assert router.saturation(0.2, [fresh]) == 0.0  # just not yet
     # After 200 ms all are stale, and stale means saturated.
     assert router.saturation(10.21, views) == 1.0
 

@@ -22,6 +22,14 @@ def test_to_zero_after_the_cooldown_and_back_at_a_poll() -> None:
     assert loop.desired(reading(340.0, [], held=3)) == 1
 
 
+def test_work_puts_the_cooldown_off() -> None:
+    loop = Keda(fleet())
+    assert loop.desired(reading(0.0, [(0, 1, 0.1)])) == 1
+    assert loop.desired(reading(200.0, [(0, 1, 0.1)])) == 1
+    assert loop.desired(reading(499.0, [(0, 0, 0.0)])) == 1
+    assert loop.desired(reading(500.0, [(0, 0, 0.0)])) == 0
+
+
 def test_it_keeps_one_where_zero_is_forbidden_and_stays_below_its_most() -> None:
     loop = Keda(fleet(), {"replicas_min": 1, "replicas_max": 3})
     assert loop.desired(reading(0.0, [(0, 0, 0.0)])) == 1

@@ -53,6 +53,15 @@ def test_spare_by_hand() -> None:
     assert loop.wish(one) == 4
 
 
+def test_what_starts_is_supply() -> None:
+    loop = WvaV2(fleets.fleet())
+    small = reading(0.0, [(0, 9, 0.8)], pool="small", held=300, prompt=1000)
+    for starting, more in ((0, True), (3, False)):
+        big = reading(0.0, [(0, 9, 0.8)], pool="big", prompt=1000, starting=starting)
+        loop.latest.update(big=big, small=small)
+        assert (loop.wish(small) > 1) is more
+
+
 def test_only_the_cheapest_grows() -> None:
     loop = WvaV2(fleets.fleet())
     big = reading(0.0, [(0, 9, 0.8)], pool="big", held=500, prompt=1000)
