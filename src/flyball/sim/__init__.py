@@ -1,1 +1,1 @@
-"""The world for the same core: plant models, and later the third driver."""
+"""The world for the same core: plant models, clients, network, power, and the third driver."""

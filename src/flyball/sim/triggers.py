@@ -1,12 +1,14 @@
 """Which trouble strikes when, and what does it do to the world?
 
 Each begins at its time and ends by itself. A spike is more of the same load; the others change the
-state of replicas, network or telemetry.
+state of replicas, network or telemetry. Where two of one kind overlap at one target, the first end
+ends both.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import count
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -41,7 +43,7 @@ def arm(
 ) -> None:
     """Set every trigger but spikes on the clock."""
 
-    def between(trigger: Trigger, begin: Callable[[], None], end: Callable[[], None]) -> None:
+    def between(trigger: Trigger, begin: Callable[[], Any], end: Callable[[], Any]) -> None:
         clock.at(trigger.at_s, lambda _: begin())
         clock.at(trigger.at_s + trigger.for_s, lambda _: end())
 
@@ -73,7 +75,7 @@ def arm(
                     lambda names=names, ratio=ratio: driver.early_close.update(
                         dict.fromkeys(names, ratio)
                     ),
-                    lambda: driver.early_close.clear(),
+                    lambda names=names: [driver.early_close.pop(one, None) for one in names],
                 )
             case "spike":
                 continue
