@@ -139,8 +139,9 @@ class Layout(Struct, frozen=True, forbid_unknown_fields=True):
 class Efficiency(Struct, frozen=True, forbid_unknown_fields=True):
     """How much of the data sheet one engine reaches, and what it adds; fitted.
 
-    Shares of the data sheet: `memory` (weights), `kv`, `compute` (dense layers), `expert_compute`
-    (experts: small matrices), `attention` (prefill), `link` (long messages), `link_short`.
+    Shares of the data sheet: `memory` (weights), `kv`, `compute`, `attention` (prefill), `link`
+    (long messages), `link_short`. `expert_rows` = tokens by which each loaded expert's work is
+    padded (tiles of a small matrix are computed whole).
     `variety` = share of a step's tokens that choose their experts independently of the others.
     `corner` = how well reading and computing overlap: 1 = not at all, 3 = almost wholly.
     Seconds: per layer and step, per expert layer, per step, per running sequence, per collective
@@ -152,7 +153,7 @@ class Efficiency(Struct, frozen=True, forbid_unknown_fields=True):
     memory: Ratio
     kv: Ratio
     compute: Ratio
-    expert_compute: Ratio
+    expert_rows: float
     variety: Ratio
     attention: Ratio
     link: Ratio

@@ -107,7 +107,8 @@ def _solve(
     normal = slopes.T @ (slopes * rows[:, None])
     hold = (scale / prior) ** 2
     normal += np.diag(hold + damping * (np.diag(normal) + 1e-9))
-    return -np.linalg.solve(normal, slopes.T @ (rows * rest) + hold * moved)
+    step = np.linalg.solve(normal, slopes.T @ (rows * rest) + hold * moved)
+    return -np.asarray(step, dtype=np.float64)
 
 
 def _doubt(
@@ -130,4 +131,5 @@ def _doubt(
     normal = slopes.T @ (slopes * rows[:, None])
     hold = (scale / prior) ** 2
     shrunk = np.diag(np.linalg.inv(normal + np.diag(hold + np.zeros(len(moved))))) * hold
-    return np.std(np.array(drawn), axis=0), 1.0 - shrunk
+    errors = np.asarray(np.std(np.array(drawn), axis=0), dtype=np.float64)
+    return errors, np.asarray(1.0 - shrunk, dtype=np.float64)

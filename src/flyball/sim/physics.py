@@ -2,7 +2,8 @@
 
 A step of t tokens (decoding sequences + prompt tokens) on g accelerators takes
 
-    linear layers    (a^c + b^c)^(1/c), a = weights read / memory, b = 2 x weights x t / compute
+    linear layers    (a^c + b^c)^(1/c), a = weights read / memory,
+                     b = 2 x (weights x t + experts loaded x rows of padding) / compute
     KV               KV bytes of the decoding sequences / memory
     prefill          4 x heads x head_dim x layers x p (prefix + p / 2) / compute (FlashAttention)
     communication    2 per layer, the faster of: short messages, latency + m / short link rate, and
@@ -127,8 +128,10 @@ class _Roofline:
         self.dense_bytes = (shape.dense_weights * each + shape.head_weights * HEAD_BYTES) / count
         self.expert_bytes = shape.expert_weights * each / count
         active = shape.expert_weights * shape.experts_active / max(1, shape.experts)
-        dense = (shape.attention_weights + shape.dense_weights) / reached.compute
-        self.token_s = 2.0 * (dense + active / reached.expert_compute) / peak / count
+        through = shape.attention_weights + shape.dense_weights + active
+        self.token_s = 2.0 * through / (peak * reached.compute) / count
+        padded = shape.expert_weights * reached.expert_rows
+        self.padding_s = 2.0 * padded / (peak * reached.compute) / count
         kv_bytes = shape.kv_values_per_layer * shape.kv_layers * _KV_BYTES[precision]
         shards = _kv_shards(shape, spread) * spread.data
         self.kv_token_s = kv_bytes / shards / (chip.memory_bytes_s * reached.kv)
@@ -145,7 +148,7 @@ class _Roofline:
         choices = np.maximum(1.0, reached.variety * tokens)
         touched = 1.0 - (1.0 - shape.experts_active / max(1, shape.experts)) ** choices
         read = self.attention_bytes + self.dense_bytes + self.expert_bytes * touched
-        computed = self.token_s * tokens
+        computed = self.token_s * tokens + self.padding_s * touched
         linear = ((read / self.memory) ** corner + computed**corner) ** (1.0 / corner)
         host = shape.layers * reached.layer_s + shape.expert_layers * reached.expert_layer_s
         total = linear + host + reached.step_s
