@@ -70,16 +70,23 @@ def refresh(
     )
     residual = 0.5 * tpot_base if seqs else 0.0
     slots = e.pending + e.peer_pending + waiting + seqs
-    wait = _slot_wait_s(slots, _seqs_max(e, at, policy), seqs, tpot_base) + _kv_wait_s(
-        kv + backlog, e.kv_max, kv, tpot_base
-    )
+    wait = 0.0
+    seqs_max = e.seqs_max if at >= e.slow_start_until else _seqs_max(e, at, policy)
+    if slots >= seqs_max:
+        wait = _slot_wait_s(slots, seqs_max, seqs, tpot_base)
+    if kv + backlog > e.kv_max:
+        wait += _kv_wait_s(kv + backlog, e.kv_max, kv, tpot_base)
     ttft_base = e.rtt_s + ttft_bias * (
         e.overhead_s + residual + mixed_base + token_s * backlog + wait
     )
     ttft_per_token = ttft_bias * token_s
 
-    harm_seq, harm_kv, harm_stall = _harm_to_running(e, policy, tpot_base, stretch)
-    harm_arrivals = arrival_usd_per_s * _arrivals_slope(policy, ttft_base, backlog * token_s)
+    harm_seq = harm_kv = harm_stall = harm_arrivals = 0.0
+    if e.running:
+        harm_seq, harm_kv, harm_stall = _harm_to_running(e, policy, tpot_base, stretch)
+    if backlog > 0.0 and arrival_usd_per_s > 0.0:
+        slope = _arrivals_slope(policy, ttft_base, backlog * token_s)
+        harm_arrivals = arrival_usd_per_s * slope
     weight = pricing.externality_weight
     prefill_s = mixed.per_prefill_token_s
     harm_token = weight * (harm_stall * prefill_s + harm_arrivals * ttft_per_token)
@@ -109,26 +116,20 @@ def refresh(
 
 
 def _seqs_max(e: EndpointState, at: Seconds, policy: Policy) -> int:
-    """Sequence slots; in slow start they open one after the other over `slow_start_s`."""
+    """Sequence slots in slow start: they open one after the other over `slow_start_s`."""
     left = e.slow_start_until - at
-    if left <= 0.0:
-        return e.seqs_max
     return max(1, int(e.seqs_max * (1.0 - left / policy.resilience.slow_start_s)))
 
 
 def _slot_wait_s(slots: int, seqs_max: int, seqs: int, tpot_s: Seconds) -> Seconds:
     """Wait for a sequence slot: a slot falls free every residence / running seconds."""
     over = slots + 1 - seqs_max
-    if over <= 0:
-        return 0.0
     return over * TYPICAL_OUTPUT_TOKENS * tpot_s / max(1, seqs)
 
 
 def _kv_wait_s(wanted: float, kv_max: float, held: float, tpot_s: Seconds) -> Seconds:
     """Wait for KV space: what is held is released over one residence time."""
     short = wanted - kv_max
-    if short <= 0.0:
-        return 0.0
     return short / max(1.0, held) * TYPICAL_OUTPUT_TOKENS * tpot_s
 
 
@@ -153,7 +154,7 @@ def _harm_to_running(
 def _arrivals_slope(policy: Policy, ttft_s: Seconds, busy_s: Seconds) -> float:
     """Misses per second of delay, per unit of arrival value: those who come while this is busy."""
     promised = policy.classes[0].promise.ttft_s
-    if promised <= 0.0 or busy_s <= 0.0:
+    if promised <= 0.0:
         return 0.0
     width = min(policy.pricing.ttft_width_s, 0.25 * promised)
     return busy_s * _logistic_slope((ttft_s - promised) / width) / width
