@@ -39,7 +39,7 @@ FEW_PRIOR = 1.5
 STAGE_REQUESTS = 400
 # The start is first slowed or sped up as a whole: from an overloaded one no slope leads back.
 PACES = (1.0, 0.7, 0.5, 0.35, 1.4)
-STARTS = 2  # of which the nearest are tried: what is left has several valleys
+STARTS = 3  # of which the nearest are tried: what is left has several valleys
 
 
 class Calibrated(NamedTuple):
@@ -64,9 +64,15 @@ def to_requests(start: Profile, rows: Sequence[RequestRow], keep: Sequence[bool]
     def see(profile: Profile) -> Floats:
         seen = open_loop(profile, load)
         after = (seen.e2e_s - seen.ttft_s)[kept][many]
-        return np.concatenate([after, seen.ttft_s[kept]])
+        return np.concatenate([after, _in_blocks(seen.ttft_s[kept])])
 
-    return _calibrated(start, tuple(DIALS), see, rest[many], np.maximum(ttft, 1e-4))
+    return _calibrated(start, tuple(DIALS), see, rest[many], np.maximum(_in_blocks(ttft), 1e-4))
+
+
+def _in_blocks(values: Floats) -> Floats:
+    """Means over up to 40 runs of neighbours: one first token alone jumps by whole steps."""
+    parts = np.array_split(values, min(40, len(values)))
+    return np.array([float(part.mean()) for part in parts])
 
 
 def to_stages(start: Profile, rows: Sequence[StageRow]) -> Calibrated:

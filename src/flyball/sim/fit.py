@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Predict = Callable[[Floats], Floats]
 
-STEP = 0.02  # of a logarithm, for the numeric derivative: a replay is not smooth below this
+# Steps of a logarithm for the numeric derivative, coarse first: a replay is full of small jumps.
+STEPS = (0.15, 0.06, 0.02)
+DAMPING_MAX = 1e3
 RESAMPLES = 200
 
 
@@ -65,32 +67,34 @@ def fit(
         return float(np.sum(weigh * soft) + np.sum((scale / prior * (x - origin)) ** 2))
 
     x, rest = origin.copy(), left(origin)
-    damping, slopes = 1e-3, _slopes(left, origin, rest)
-    for _ in range(rounds):
-        step = _solve(slopes, rest, x - origin, weigh, scale, prior, damping)
-        trial = x + np.clip(step, -1.0, 1.0)
-        trial_rest = left(trial)
-        if cost(trial, trial_rest) < cost(x, rest):
-            gain = 1.0 - cost(trial, trial_rest) / cost(x, rest)
-            x, rest, damping = trial, trial_rest, damping / 5.0
-            if gain < 1e-3:
+    slopes = np.zeros((len(rest), len(x)))
+    for size in STEPS:
+        damping, slopes = 1e-3, _slopes(left, x, size)
+        for _ in range(rounds):
+            step = _solve(slopes, rest, x - origin, weigh, scale, prior, damping)
+            trial = x + np.clip(step, -1.0, 1.0)
+            trial_rest = left(trial)
+            gain = 1.0 - cost(trial, trial_rest) / max(cost(x, rest), 1e-300)
+            if gain > 0:
+                x, rest, damping = trial, trial_rest, damping / 5.0
+                slopes = _slopes(left, x, size)
+            else:
+                damping *= 8.0
+            if 0 < gain < 1e-4 or damping > DAMPING_MAX:
                 break
-            slopes = _slopes(left, x, rest)
-        else:
-            damping *= 8.0
     errors, told = _doubt(slopes, rest, x - origin, weigh, scale, prior, seed)
     return Fitted(np.exp(x), errors, told, rest)
 
 
-def _slopes(left: Predict, x: Floats, rest: Floats) -> Floats:
+def _slopes(left: Predict, x: Floats, size: float) -> Floats:
     """Derivative of what is left by each coefficient's logarithm, two-sided."""
     columns: list[Floats] = []
     for i in range(len(x)):
         up, down = x.copy(), x.copy()
-        up[i] += STEP
-        down[i] -= STEP
-        columns.append((left(up) - left(down)) / (2.0 * STEP))
-    return np.stack(columns, axis=1) if columns else np.zeros((len(rest), 0))
+        up[i] += size
+        down[i] -= size
+        columns.append((left(up) - left(down)) / (2.0 * size))
+    return np.stack(columns, axis=1)
 
 
 def _solve(
