@@ -435,3 +435,45 @@ def test_a_call_that_continues_a_stored_answer_goes_where_it_is_stored() -> None
         << a(Forward)
     )
     play.done()
+
+
+def test_a_pace_that_cannot_be_kept_is_refused_early() -> None:
+    core = Governor(fleets.fleet(h100=0, l40s=1), fleets.policy())
+    endpoint = core.state.view.endpoints[0]
+    endpoint.running, endpoint.kv = 200, 300_000.0
+    endpoint.kv_max = 1e9
+    core.state.view.dirty.add(0)
+    play = Playbook(core)
+    (
+        play
+        >> arrive()
+        << a(Record, record=a(Feasibility))
+        << a(
+            Reject,
+            refusal=a(Refusal, code="deadline_unreachable", detail=lambda text: "a token" in text),
+        )
+        << a(Record, record=a(Outcome, outcome="refused"))
+    )
+    play.done()
+
+
+def test_without_a_believed_model_the_queue_itself_bounds_admission() -> None:
+    core = Governor(fleets.fleet(h100=1, l40s=0, metrics=True), fleets.policy())
+    endpoint = core.state.view.endpoints[0]
+    endpoint.pending, endpoint.service_s = 40, 0.1  # 4 s of waiting shown; readings are stale
+    play = Playbook(core)
+    (
+        play
+        >> arrive()
+        << a(Record, record=a(Feasibility))
+        << a(Reject, refusal=a(Refusal, code="deadline_unreachable"))
+        << a(Record, record=a(Outcome, outcome="refused"))
+    )
+    endpoint.pending = 2
+    (
+        play
+        >> arrive(request_id="r2", body_digest=8)
+        << a(Record, record=a(Intent, rule="fallback-stale-view"))
+        << a(Forward)
+    )
+    play.done()

@@ -15,6 +15,8 @@ from flyball.units import Seconds, usd_per_joule, usd_per_second
 LEARN_STEP = 1.0 / 12.0
 BIAS_LOG_MAX = log(4.0)
 OBSERVATIONS_TO_TRUST = 12
+SERVICE_STEP = 1.0 / 32.0
+NOISE_RATIO = 3.0
 
 
 class EndpointState:
@@ -28,6 +30,7 @@ class EndpointState:
         "decode",
         "draining",
         "failures",
+        "first_byte_at",
         "foreign_kv",
         "foreign_running",
         "foreign_seen",
@@ -61,6 +64,7 @@ class EndpointState:
         "sample_at",
         "scrape_error",
         "seqs_max",
+        "service_s",
         "session_tokens",
         "slow_start_until",
         "step_tokens_max",
@@ -69,6 +73,7 @@ class EndpointState:
         "tpot_error",
         "ttft_bias",
         "ttft_bias_log",
+        "ttft_drift",
         "ttft_error",
         "watts_span",
     )
@@ -106,7 +111,9 @@ class EndpointState:
         self.scrape_error = ""
         self.ttft_bias_log = self.tpot_bias_log = 0.0
         self.ttft_bias = self.tpot_bias = 1.0
-        self.ttft_error = self.tpot_error = 0.0
+        self.ttft_error = self.tpot_error = self.ttft_drift = 0.0
+        self.service_s: Seconds = 0.0
+        self.first_byte_at: Seconds = float("-inf")
         self.observations = 0
         self.failures = 0
         self.circuit_until: Seconds = 0.0
@@ -166,6 +173,7 @@ class EndpointState:
         self.ttft_bias_log = _clip(self.ttft_bias_log + LEARN_STEP * error)
         self.ttft_bias = exp(self.ttft_bias_log)
         self.ttft_error += LEARN_STEP * (abs(error) - self.ttft_error)
+        self.ttft_drift += LEARN_STEP * (error - self.ttft_drift)
         self.observations += 1
 
     def learn_tpot(self, predicted_s: Seconds, observed_s: Seconds) -> None:
@@ -176,11 +184,33 @@ class EndpointState:
         self.tpot_error += LEARN_STEP * (abs(error) - self.tpot_error)
 
     def is_mispredicted(self, ratio_max: float) -> bool:
-        """Whether predictions here are off by more than `ratio_max`, after enough observations.
+        """Whether predictions here are off, after enough observations.
 
-        A steady bias is corrected and forgiven; what counts is the error that remains after it.
+        By more than `ratio_max` to one side in spite of the correction, or scattered so widely
+        (twice that) that no argmin should lean on them.
         """
-        return self.observations >= OBSERVATIONS_TO_TRUST and self.ttft_error > log(1.0 + ratio_max)
+        if self.observations < OBSERVATIONS_TO_TRUST:
+            return False
+        return abs(self.ttft_drift) > log(1.0 + ratio_max) or self.ttft_error > log(
+            1.0 + NOISE_RATIO * ratio_max
+        )
+
+    def note_first_byte(self, at: Seconds) -> None:
+        """Learn how long one request holds up the next, while some are waiting.
+
+        Call it before the request leaves `pending`. The time between first bytes of a queue that
+        never ran empty is its service time, whatever the engine's law is.
+        """
+        if self.pending > 1 and self.first_byte_at >= 0.0:
+            gap = max(0.0, at - self.first_byte_at)
+            self.service_s += SERVICE_STEP * (gap - self.service_s)
+        self.first_byte_at = at if self.pending > 1 else float("-inf")
+
+    @property
+    def queue_s(self) -> Seconds:
+        """Expected wait by Little's law alone: those waiting times the time each takes."""
+        waiting = self.pending + self.peer_pending + self.foreign_waiting
+        return waiting * self.service_s
 
     def note_prefill(self, at: Seconds, tokens: float) -> None:
         """Fold prefill tokens sent at `at` into the rate (tokens/s, 5 s memory)."""

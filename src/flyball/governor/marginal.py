@@ -74,8 +74,8 @@ def refresh(
     seqs_max = e.seqs_max if at >= e.slow_start_until else _seqs_max(e, at, policy)
     if slots >= seqs_max:
         wait = _slot_wait_s(slots, seqs_max, seqs, tpot_base)
-    if kv + backlog > e.kv_max:
-        wait += _kv_wait_s(kv + backlog, e.kv_max, kv, tpot_base)
+    if kv > e.kv_max:
+        wait += _kv_wait_s(kv, e.kv_max, tpot_base)
     ttft_base = e.rtt_s + ttft_bias * (
         e.overhead_s + residual + mixed_base + token_s * backlog + wait
     )
@@ -127,10 +127,9 @@ def _slot_wait_s(slots: int, seqs_max: int, seqs: int, tpot_s: Seconds) -> Secon
     return over * TYPICAL_OUTPUT_TOKENS * tpot_s / max(1, seqs)
 
 
-def _kv_wait_s(wanted: float, kv_max: float, held: float, tpot_s: Seconds) -> Seconds:
-    """Wait for KV space: what is held is released over one residence time."""
-    short = wanted - kv_max
-    return short / max(1.0, held) * TYPICAL_OUTPUT_TOKENS * tpot_s
+def _kv_wait_s(wanted: float, kv_max: float, tpot_s: Seconds) -> Seconds:
+    """Wait for KV space: all that is held falls free over one residence time."""
+    return (wanted - kv_max) / kv_max * TYPICAL_OUTPUT_TOKENS * tpot_s
 
 
 def _harm_to_running(

@@ -72,3 +72,20 @@ def test_the_prefill_rate_fades() -> None:
     first = one.prefill_rate
     one.note_prefill(11.0, 0.0)
     assert 0.0 < one.prefill_rate < 0.2 * first
+
+
+def test_a_queue_that_never_ran_empty_shows_its_service_time() -> None:
+    one = endpoint()
+    one.pending = 50
+    for number in range(200):
+        one.note_first_byte(10.0 + 0.05 * number)
+    assert abs(one.service_s - 0.05) < 0.001
+    assert abs(one.queue_s - 50 * one.service_s) < 1e-9
+
+
+def test_first_bytes_of_lone_requests_teach_nothing_of_queues() -> None:
+    one = endpoint()
+    one.pending = 1
+    for number in range(10):
+        one.note_first_byte(10.0 + 5.0 * number)
+    assert one.service_s == 0.0 and one.queue_s == 0.0

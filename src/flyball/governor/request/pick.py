@@ -31,6 +31,7 @@ AGE_STEP_S = 0.05
 WEIGHTED_LOAD = ROWS.index("weighted_load")
 AFFINITY_LOAD_RATIO_MAX = 1.5
 RETRY_AFTER_S_MIN = 0.05
+RETRY_AFTER_S_SLOW = 1.0
 NO_MATCHES: dict[int, int] = {}
 FALLBACKS: dict[str, Rule] = {
     "stale": "fallback-stale-view",
@@ -64,7 +65,7 @@ def pick(state: State, flight: Flight, at: Seconds) -> Choice | Wait | Refusal:
     choice = force(state, flight, at)
     if choice is None:
         return _nothing_left(state, flight, at)
-    if choice.rule in FALLBACK_RULES or flight.attempt:
+    if flight.attempt:
         # A request once admitted is carried on at its next endpoint, late rather than never.
         return choice
     return _admit(state, flight, at, choice) or choice
@@ -202,20 +203,9 @@ def _choice(
 
 
 def _admit(state: State, flight: Flight, at: Seconds, choice: Choice) -> Wait | Refusal | None:
-    """Refuse early, or hold, what would miss its promise or is worth less than its price."""
-    best = choice.candidates[0]
+    """Refuse early, or hold, what would miss its promise or does more harm than it is worth."""
     klass = flight.klass
-    refusal = _promise_out_of_reach(state, flight, at, choice)
-    if refusal is None and klass.sheddable:
-        price = best.externality_usd + best.resource_usd
-        if price > flight.value_usd:
-            detail = f"price {price:.6f} USD, value {flight.value_usd:.6f} USD"
-            refusal = Refusal(
-                code="price_above_value",
-                detail=detail,
-                retry_after_s=1.0,
-                price_usd=price,
-            )
+    refusal = _promise_out_of_reach(state, flight, at, choice) or _above_value(flight, choice)
     if refusal is None:
         return None
     if flight.is_retry and not state.budget.spend():
@@ -226,35 +216,66 @@ def _admit(state: State, flight: Flight, at: Seconds, choice: Choice) -> Wait | 
     return refusal
 
 
+def _above_value(flight: Flight, choice: Choice) -> Refusal | None:
+    """Bid price: the harm to others counts for all, the price of resources for sheddable classes.
+
+    Scarcity prices are kept out of the test of classes that are not sheddable: they would refuse
+    work that can be served in time.
+    """
+    best = choice.candidates[0]
+    if choice.rule in FALLBACK_RULES:
+        return None
+    price = best.externality_usd + (best.resource_usd if flight.klass.sheddable else 0.0)
+    if price <= flight.value_usd:
+        return None
+    return Refusal(
+        code="price_above_value",
+        detail=f"price {price:.6f} USD, value {flight.value_usd:.6f} USD",
+        retry_after_s=1.0,
+        price_usd=price,
+    )
+
+
 def _promise_out_of_reach(
     state: State, flight: Flight, at: Seconds, choice: Choice
 ) -> Refusal | None:
-    """Predicted first token later than `early_refusal_ratio` times the promise, or past the
-    deadline: an early no is worth more to the caller than a late answer."""
-    head, best = flight.head, choice.candidates[0]
-    ttft_s = head.ttft_s_max or flight.klass.promise.ttft_s
+    """The first token, the pace or the whole answer expected later than promised (by more than
+    `early_refusal_ratio`): an early no is worth more to the caller than a late answer.
+
+    The wait is the larger of what the model predicts and what the queue itself has shown. Where
+    the model is not believed only the queue counts.
+    """
+    head, promise, best = flight.head, flight.klass.promise, choice.candidates[0]
+    endpoint = state.view.endpoints[choice.endpoint]
+    ratio = state.policy.pricing.early_refusal_ratio
     waited = at - flight.arrived_at
-    expected_s = _ttft_if_idle(state, choice.endpoint, best.ttft_s) + waited
-    if ttft_s and expected_s > state.policy.pricing.early_refusal_ratio * ttft_s:
-        late = expected_s - ttft_s
-        detail = f"first token expected after {expected_s:.3f} s, promised {ttft_s:.3f} s"
-        return Refusal(
-            code="deadline_unreachable",
-            detail=detail,
-            retry_after_s=max(RETRY_AFTER_S_MIN, late),
-            price_usd=best.total_usd,
-        )
-    deadline_s = head.deadline_s
-    e2e_s = expected_s + best.tpot_s * (flight.output_tokens - 1)
-    if deadline_s and e2e_s > deadline_s:
-        detail = f"answer expected after {e2e_s:.3f} s, deadline {deadline_s:.3f} s"
-        return Refusal(
-            code="deadline_unreachable",
-            detail=detail,
-            retry_after_s=max(RETRY_AFTER_S_MIN, e2e_s - deadline_s),
-            price_usd=best.total_usd,
-        )
+    shown_s = endpoint.rtt_s + endpoint.queue_s
+    is_believed = choice.rule not in FALLBACK_RULES
+    ttft_s = _ttft_if_idle(state, choice.endpoint, best.ttft_s) if is_believed else 0.0
+    expected_s = max(ttft_s, shown_s) + waited
+    promised_s = head.ttft_s_max or promise.ttft_s
+    if promised_s and expected_s > ratio * promised_s:
+        what = f"first token expected after {expected_s:.3f} s, promised {promised_s:.3f} s"
+        return _late(what, expected_s - promised_s, best)
+    pace_s = head.tpot_s_max or promise.tpot_s
+    is_paced = is_believed and pace_s and endpoint.load and flight.output_tokens > 1
+    if is_paced and best.tpot_s > ratio * pace_s:
+        what = f"{best.tpot_s:.3f} s a token expected, promised {pace_s:.3f} s"
+        return _late(what, RETRY_AFTER_S_SLOW, best)
+    e2e_s = expected_s + (best.tpot_s * (flight.output_tokens - 1) if is_believed else 0.0)
+    if head.deadline_s and e2e_s > head.deadline_s:
+        what = f"answer expected after {e2e_s:.3f} s, deadline {head.deadline_s:.3f} s"
+        return _late(what, e2e_s - head.deadline_s, best)
     return None
+
+
+def _late(detail: str, late_s: Seconds, best: Candidate) -> Refusal:
+    return Refusal(
+        code="deadline_unreachable",
+        detail=detail,
+        retry_after_s=max(RETRY_AFTER_S_MIN, late_s),
+        price_usd=best.total_usd,
+    )
 
 
 def _ttft_if_idle(state: State, index: int, ttft_s: Seconds) -> Seconds:

@@ -42,6 +42,7 @@ def first_byte(state: State, event: FirstByte) -> None:
         return
     endpoint = flight.endpoint
     flight.first_byte_at = event.at
+    endpoint.note_first_byte(event.at)
     endpoint.pending -= 1
     endpoint.pending_prefill -= flight.prefill
     endpoint.running += 1
