@@ -110,11 +110,12 @@ def main() -> None:
         ("1 replica, Azure-like chat", 1, 1200.0, 8.0, {"chat": 1.0}, ""),
         ("8 replicas, prefix caches, sessions", 8, 100.0, 80.0, mixed, ">= 20000"),
         ("100 replicas, chat", 100, 12.0, 800.0, {"chat": 1.0}, ""),
+        ("1,000 replicas, chat", 1000, 2.0, 8000.0, {"chat": 1.0}, ">= 5000"),
     )
     for name, replicas, seconds, rate, mix, budget in cases:
         for core in CORES:
             rates, calls = speed(scenario(core, replicas, seconds, rate, mix))
-            more = {"budget": budget, "rival": DYNOSIM} if replicas == 8 else {}
+            more = {"budget": budget} | ({"rival": DYNOSIM} if replicas == 8 else {})
             rows.append(row(f"{name}: {core}", rates, note=f"{calls:,} requests", **more))
     rows.append(growth())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
