@@ -181,13 +181,13 @@ def stage_rows(rows: Iterable[Row], place: str) -> list[StageRow]:
 
 
 def point_rows(rows: Iterable[Row], place: str) -> list[PointRow]:
-    """Aggregated closed-loop points; split prefill, pipelines and rows without times left out."""
+    """Aggregated closed-loop points; split prefill, pipelines and rows without figures left out."""
     found: list[PointRow] = []
     for where, row in _placed(rows, place):
         if row.get("mode", "agg") != "agg" or _plain(row, "pp_size", where, 1) != 1:
             continue
         times = _number(row, "ttft", where, 0), _number(row, "tpot", where, 0)
-        if min(times) <= 0:
+        if min(times) <= 0 or row.get("concurrency") in (None, ""):
             continue
         found.append(
             PointRow(
@@ -207,10 +207,19 @@ def point_rows(rows: Iterable[Row], place: str) -> list[PointRow]:
 
 
 def _layout(row: Row, where: str) -> Layout:
-    """InferenceX writes tp = dp for attention by data over the same accelerators."""
+    """What a row's parallel sizes mean on one server of up to 8 accelerators.
+
+    The sample multiplies sizes that InferenceX gives side by side: attention by data over all
+    accelerators is written tp = dp, and tensor with expert parallelism tp = moe_tp x moe_ep.
+    """
     tensor = max(1, int(_number(row, "tensor", where, 1)))
     data = max(1, int(_plain(row, "attention_dp_size", where, 1)))
-    return Layout(1, data) if tensor == data > 1 else Layout(tensor, data)
+    if tensor == data > 1:
+        return Layout(1, data)
+    experts = int(_plain(row, "moe_ep_size", where, 1))
+    if tensor * data > 8 and experts == int(_plain(row, "moe_tp_size", where, 1)):
+        return Layout(experts) if data == 1 else Layout(1, experts)
+    return Layout(tensor, data)
 
 
 def capacity_rows(rows: Iterable[Row], place: str) -> list[CapacityRow]:

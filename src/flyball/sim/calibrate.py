@@ -36,7 +36,7 @@ FEW_DIALS = (
 )
 TTFT_WEIGHT = 0.7
 FEW_PRIOR = 1.5
-STAGE_REQUESTS = 400
+STAGE_REQUESTS = 300
 # The start is first slowed or sped up as a whole: from an overloaded one no slope leads back.
 PACES = (1.0, 0.7, 0.5, 0.35, 1.4)
 STARTS = 3  # of which the nearest are tried: what is left has several valleys
@@ -138,10 +138,10 @@ def _calibrated(
     def distance(pace: float) -> float:
         return float(np.sum(weights * np.abs(np.log(predict(values * pace) / measured))))
 
-    prior = FEW_PRIOR if shared else 1.0
+    prior, rounds = (FEW_PRIOR, 4) if shared else (1.0, 12)
     tries: list[Fitted] = [
-        fit(predict, measured, values * pace, weights=weights, prior=prior)
-        for pace in sorted(PACES, key=distance)[:STARTS]
+        fit(predict, measured, values * pace, weights=weights, prior=prior, rounds=rounds)
+        for pace in sorted(PACES, key=distance)[: 2 if shared else STARTS]
     ]
     found = min(tries, key=lambda one: float(np.sum(weights * np.abs(one.left))))
     profile = turned(line, names, found.values, shared)
