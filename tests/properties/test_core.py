@@ -38,6 +38,7 @@ def test_work_is_conserved(seed: int) -> None:
     for endpoint in played.core.state.view.endpoints:
         assert (endpoint.running, endpoint.pending) == (0, 0)
         assert abs(endpoint.kv) < 1e-6
+        assert abs(endpoint.kv_pending) < 1e-6
         assert abs(endpoint.pending_prefill) < 1e-6
         assert not any(endpoint.running_by_class.values())
 

@@ -15,6 +15,9 @@ from flyball.units import Seconds, usd_per_joule, usd_per_second
 LEARN_STEP = 1.0 / 12.0
 BIAS_LOG_MAX = log(4.0)
 OBSERVATIONS_TO_TRUST = 12
+KV_COUNTED_MIN = 0.05
+KV_SHARE_MAX = 1.25
+KV_SHARE_STEP = 0.1
 SERVICE_STEP = 1.0 / 32.0
 NOISE_RATIO = 3.0
 
@@ -42,6 +45,8 @@ class EndpointState:
         "jurisdiction",
         "kv",
         "kv_max",
+        "kv_pending",
+        "kv_share",
         "mixed",
         "name",
         "observations",
@@ -101,7 +106,8 @@ class EndpointState:
         self.watts_span = profile.power.full_watts - profile.power.idle_watts
         self.has_metrics = bool(endpoint.metrics_url)
         self.running = self.pending = 0
-        self.pending_prefill = self.kv = 0.0
+        self.pending_prefill = self.kv = self.kv_pending = 0.0
+        self.kv_share = 1.0
         self.peer_running = self.peer_pending = 0
         self.peer_prefill = self.peer_kv = 0.0
         self.foreign_running = self.foreign_waiting = self.foreign_seen = 0
@@ -162,10 +168,19 @@ class EndpointState:
         if sample.kv_tokens_max:
             self.kv_max = float(sample.kv_tokens_max)
         if sample.kv_usage is not None:
-            told = sample.kv_usage * self.kv_max
-            self.foreign_kv = (
-                max(0.0, told - self.kv - self.peer_kv) if self.foreign_running else 0.0
-            )
+            self._take_kv(sample.kv_usage * self.kv_max)
+
+    def _take_kv(self, told: float) -> None:
+        """Sequences share the blocks of common prefixes: learn which share of the tokens counted
+        here really takes up room; what is left over belongs to foreign requests."""
+        counted = self.kv - self.kv_pending + self.peer_kv
+        if self.foreign_running:
+            self.foreign_kv = max(0.0, told - counted * self.kv_share)
+            return
+        self.foreign_kv = 0.0
+        if counted > KV_COUNTED_MIN * self.kv_max:
+            share = min(KV_SHARE_MAX, told / counted)
+            self.kv_share += KV_SHARE_STEP * (share - self.kv_share)
 
     def learn_ttft(self, predicted_s: Seconds, observed_s: Seconds) -> None:
         """Move the multiplicative TTFT correction toward observed / predicted."""

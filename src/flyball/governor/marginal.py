@@ -56,7 +56,7 @@ def refresh(
     pricing = policy.pricing
     seqs = e.running + e.peer_running + e.foreign_running
     waiting = e.foreign_waiting
-    kv = e.kv + e.peer_kv + e.foreign_kv
+    kv = (e.kv + e.peer_kv) * e.kv_share + e.foreign_kv
     backlog = e.pending_prefill + e.peer_prefill + waiting * TYPICAL_PROMPT_TOKENS
 
     ttft_bias, tpot_bias = e.ttft_bias, e.tpot_bias

@@ -158,6 +158,8 @@ def _carry_over(old: EndpointState, new: EndpointState) -> None:
         "pending",
         "pending_prefill",
         "kv",
+        "kv_pending",
+        "kv_share",
         "peer_running",
         "peer_pending",
         "peer_prefill",

@@ -89,3 +89,12 @@ def test_first_bytes_of_lone_requests_teach_nothing_of_queues() -> None:
     for number in range(10):
         one.note_first_byte(10.0 + 5.0 * number)
     assert one.service_s == 0.0 and one.queue_s == 0.0
+
+
+def test_shared_prefixes_take_up_less_room_than_is_counted() -> None:
+    one = endpoint()
+    one.kv, one.running = 200_000.0, 20
+    for number in range(60):
+        one.take_sample(1.0 + number, EngineSample(running=20, waiting=0, kv_usage=0.25))
+    assert abs(one.kv_share - 0.25 * one.kv_max / 200_000.0) < 0.01
+    assert one.foreign_kv == 0.0

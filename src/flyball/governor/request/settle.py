@@ -28,6 +28,7 @@ def take_work(state: State, flight: Flight, at: Seconds, endpoint: EndpointState
     endpoint.pending += 1
     endpoint.pending_prefill += flight.prefill
     endpoint.kv += flight.kv
+    endpoint.kv_pending += flight.kv
     endpoint.note_prefill(at, flight.prefill)
     flight.endpoint = endpoint
     flight.forwarded_at = at
@@ -45,6 +46,7 @@ def first_byte(state: State, event: FirstByte) -> None:
     endpoint.note_first_byte(event.at)
     endpoint.pending -= 1
     endpoint.pending_prefill -= flight.prefill
+    endpoint.kv_pending -= flight.kv
     endpoint.running += 1
     by_class = endpoint.running_by_class
     by_class[flight.class_index] = by_class.get(flight.class_index, 0) + 1
@@ -66,6 +68,7 @@ def _release(state: State, flight: Flight) -> EndpointState | None:
     else:
         endpoint.pending -= 1
         endpoint.pending_prefill -= flight.prefill
+        endpoint.kv_pending -= flight.kv
     endpoint.kv -= flight.kv
     state.view.dirty.add(endpoint.index)
     return endpoint
