@@ -55,12 +55,16 @@ def test_a_figure_that_makes_no_sense_is_named(change: dict[str, str], message: 
 def test_a_point_with_its_layout() -> None:
     row = {"model_path": "meta-llama/Llama-3.1-70B", "system": "b200_sxm", "precision": "nvfp4",
            "backend": "vllm", "tp_size": "4.0", "attention_dp_size": "4.0", "isl": "1024",
-           "osl": "128", "concurrency": "16.0", "silicon_ttft_ms": "50", "silicon_tpot_ms": "8"}  # fmt: skip
+           "osl": "128", "concurrency": "16.0", "silicon_ttft_ms": "50",
+           "silicon_tpot_ms": "8"}  # fmt: skip
     (point,) = benchlog.point_rows([row], "p")
     assert (point.model, point.accelerator, point.precision) == ("llama-3.1-70b", "B200", "fp4")
     assert point.layout == Layout(1, 4)
     assert (point.ttft_s, point.tpot_s) == (0.05, 0.008)
     assert benchlog.point_rows([row | {"mode": "disagg"}], "p") == []
+    assert benchlog.point_rows([row | {"concurrency": ""}], "p") == []
+    whole = {"tp_size": "64", "attention_dp_size": "1", "moe_tp_size": "8", "moe_ep_size": "8"}
+    assert benchlog.point_rows([row | whole], "p")[0].layout == Layout(8)
     assert benchlog.point_rows([row | {"attention_dp_size": ""}], "p")[0].layout == Layout(4)
 
 
@@ -81,7 +85,8 @@ def test_accelerators_by_others_wordings(said: str, name: str) -> None:
     ("said", "name"),
     [
         ("llama2-70b-99.9", "llama-2-70b"), ("llama3_1-8b", "llama-3.1-8b"),
-        ("Qwen/Qwen3-235B-A22B-FP8", "qwen3-235b-a22b"), ("nvidia/DeepSeek-R1-NVFP4", "deepseek-r1"),
+        ("Qwen/Qwen3-235B-A22B-FP8", "qwen3-235b-a22b"),
+        ("nvidia/DeepSeek-R1-NVFP4", "deepseek-r1"),
         ("codellama/CodeLlama-34b-Instruct-hf", "codellama-34b"), ("gptj-99", ""),
     ],
 )  # fmt: skip

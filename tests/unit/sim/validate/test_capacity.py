@@ -43,7 +43,8 @@ def test_the_constant_comes_from_the_others() -> None:
 
 def test_the_best_of_several_submissions_counts_and_offline_does_not() -> None:
     rows = [
-        ROW, replace(ROW, tokens_per_s=32_000.0), replace(ROW, scenario="offline", tokens_per_s=9e9),
+        ROW, replace(ROW, tokens_per_s=32_000.0),
+        replace(ROW, scenario="offline", tokens_per_s=9e9),
         replace(ROW, accelerator="H200-SXM", tokens_per_s=40_000.0),
     ]  # fmt: skip
     report = judge_capacity(rows, silent)
