@@ -17,6 +17,7 @@ FIT_ACCELERATORS = frozenset({"B200", "H200-SXM"})
 FIT_MODELS = frozenset(
     {"llama-3.1-70b", "minimax-m2.5", "deepseek-r1", "deepseek-v3", "qwen3-235b-a22b"}
 )
+SERVER_ACCELERATORS = 8
 SPLIT = (
     "efficiencies fitted on B200 and H200 with "
     "Llama-3.1-70B, MiniMax-M2.5, DeepSeek-R1/V3 and Qwen3-235B; judged on all other pairs"
@@ -38,6 +39,9 @@ def judge_points(rows: Sequence[PointRow], tell: Tell) -> Report:
             tell(f"{number} of {len(rows)} points")
         if not row.model or not row.accelerator or row.engine not in efficiencies():
             left["no data sheet of the model, accelerator or engine"] += 1
+            continue
+        if row.layout.accelerators > SERVER_ACCELERATORS:
+            left["a replica larger than one server; such sizes count a whole deployment"] += 1
             continue
         try:
             ttft, tpot = predicted(row)

@@ -29,7 +29,12 @@ def test_the_split_is_by_accelerator_and_model() -> None:
 
 
 def test_what_cannot_be_judged_is_counted() -> None:
-    report = judge_points([replace(POINT, model=""), replace(POINT, layout=Layout(1))], silent)
+    odd = [
+        replace(POINT, model=""),
+        replace(POINT, layout=Layout(1)),
+        replace(POINT, layout=Layout(52)),
+    ]
+    report = judge_points(odd, silent)
     assert report.figures == []
-    assert len(report.notes) == 2
+    assert len(report.notes) == 3
     assert any("do not fit" in note for note in report.notes)
