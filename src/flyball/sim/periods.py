@@ -57,6 +57,7 @@ class Scraper:
         self._loss_ratio = loss_ratio
         self.latest: dict[int, tuple[Seconds, PlantState]] = {}
         self.silent: set[int] = set()
+        self._samples: dict[int, EngineSample] = {}
 
     def start(self, interval_s: Seconds) -> None:
         """Read each endpoint once per interval, spread evenly over it."""
@@ -77,25 +78,32 @@ class Scraper:
             self._clock.at(at, self._tell, (index, None))
             return
         state = replica.read()
+        last = self.latest.get(index)
         self.latest[index] = (self._clock.now, state)
-        limits = replica.pool.profile.limits
-        sample = EngineSample(
-            waiting=state.waiting,
-            running=state.running,
-            kv_usage=state.kv_usage,
-            kv_tokens_max=state.kv_blocks_max * limits.block_tokens,
-            block_tokens=limits.block_tokens,
-            prefix_hits=float(state.prefix_hit_tokens),
-            prefix_queries=float(state.prefix_query_tokens),
-            preemptions=float(state.preemptions),
-        )
-        self._clock.at(at, self._tell, (index, sample))
+        if last is None or last[1] is not state:
+            self._samples[index] = _sample(replica, state)
+        self._clock.at(at, self._tell, (index, self._samples[index]))
 
     def _tell(self, what: tuple[int, EngineSample | None]) -> None:
         index, sample = what
         error = "" if sample else "no answer"
         for gateway in self._gateways:
             self._driver.feed(gateway, Sampled(self._driver.time(gateway), index, sample, error))
+
+
+def _sample(replica: Replica, state: PlantState) -> EngineSample:
+    """What a scrape of vLLM's metrics would tell of that state."""
+    block_tokens = replica.pool.profile.limits.block_tokens
+    return EngineSample(
+        waiting=state.waiting,
+        running=state.running,
+        kv_usage=state.kv_usage,
+        kv_tokens_max=state.kv_blocks_max * block_tokens,
+        block_tokens=block_tokens,
+        prefix_hits=float(state.prefix_hit_tokens),
+        prefix_queries=float(state.prefix_query_tokens),
+        preemptions=float(state.preemptions),
+    )
 
 
 class Planner:

@@ -64,6 +64,10 @@ class Replica:
         self._slowdown = self._defect / self.clock_ratio
         self._world_at = self._engine_at = self._clock.now
         self._seen = self._engine.snapshot()
+        self._at_rest: PlantState | None = None
+        self._settled_engine: Seconds = self._clock.now
+        self._weight_s: Seconds = 0.0
+        self._weighed_at: Seconds = self._clock.now
         self._wake_at: Seconds = inf
         self._wake_engine: Seconds = inf
         self._reached: Seconds = self._clock.now
@@ -130,6 +134,7 @@ class Replica:
         if not self._engine.submit(self._engine_time(), job):
             return False
         self.jobs[job.id] = waiter
+        self._at_rest = None
         self._ask()
         return True
 
@@ -144,9 +149,12 @@ class Replica:
             self._end_if_drained()
 
     def read(self) -> PlantState:
-        """The engine's own metrics, now."""
+        """The engine's own metrics, now; an empty engine's are the same object until work comes."""
+        if self._wake_at == inf:
+            if self._at_rest is None:
+                self._at_rest = self._engine.snapshot()
+            return self._at_rest
         self._advance()
-        self._ask()
         return self._engine.snapshot()
 
     # Life.
@@ -162,6 +170,7 @@ class Replica:
 
         def ready(_: None) -> None:
             if self.life == "starting":
+                self.settle()
                 self.life = "ready"
                 self._begin()
                 on_ready(self)
@@ -202,8 +211,10 @@ class Replica:
 
     def set_clock(self, ratio: Ratio) -> None:
         """Run at this share of full clock."""
-        self.clock_ratio = ratio
-        self._restretch()
+        if ratio != self.clock_ratio:
+            self._weigh()
+            self.clock_ratio = ratio
+            self._restretch()
 
     def _restretch(self) -> None:
         slowdown = self._defect / self.clock_ratio
@@ -211,7 +222,6 @@ class Replica:
             return
         if self.is_reachable:
             self._advance()
-            self.settle()
         self._engine_at = self._engine_time()
         self._world_at = self._clock.now
         self._slowdown = slowdown
@@ -240,19 +250,31 @@ class Replica:
         now = self._clock.now
         state = self._engine.snapshot()
         seen, self._seen = self._seen, state
+        engine_now = self._engine_time()
+        engine_s, self._settled_engine = engine_now - self._settled_engine, engine_now
+        self._weigh()
+        weight_s, self._weight_s = self._weight_s, 0.0
+        elapsed, self._on_since = now - self._on_since, now
         busy_s = state.busy_s - seen.busy_s
         idle_watts = self.pool.profile.power.idle_watts
-        # The engine counts idle watts as part of a step's; only what is above them scales.
-        above = state.joules - seen.joules - idle_watts * busy_s
-        elapsed = now - self._on_since
-        self.joules += idle_watts * elapsed + above * self._slowdown * self.clock_ratio**3
-        self.busy_s += busy_s * self._slowdown
         self.on_s += elapsed
-        self._on_since = now
+        self.joules += idle_watts * elapsed
+        if engine_s > 0.0:
+            # A run of steps is counted when it ends, so the slowdowns since then are averaged.
+            self.busy_s = min(self.on_s, self.busy_s + busy_s * elapsed / engine_s)
+            # The engine counts idle watts as part of a step's; only what is above them scales.
+            above = state.joules - seen.joules - idle_watts * busy_s
+            self.joules += above * weight_s / engine_s
         self.output_tokens += state.output_tokens - seen.output_tokens
         self.prompt_tokens += state.prompt_tokens - seen.prompt_tokens
         self.cached_tokens += state.prefix_hit_tokens - seen.prefix_hit_tokens
         self.preemptions += state.preemptions - seen.preemptions
+
+    def _weigh(self) -> None:
+        """Integrate the cube of the clock, by which dynamic power goes, over the world's time."""
+        now = self._clock.now
+        self._weight_s += (now - self._weighed_at) * self.clock_ratio**3
+        self._weighed_at = now
 
     def close(self) -> None:
         """The end of the run, or of this engine: fold in what its counters say."""

@@ -4,7 +4,7 @@ import pytest
 
 from flyball.dialects.profiles import profile
 from flyball.model.fleet import Endpoint, Pool
-from flyball.model.plant import Job, Progress
+from flyball.model.plant import Job, PlantState, Progress
 from flyball.sim.clock import Clock
 from flyball.sim.oracle import replay
 from flyball.sim.replica import Replica
@@ -120,3 +120,14 @@ def test_a_cancelled_job_is_told_of_no_more() -> None:
     bench.clock.at(0.05, bench.replica.cancel, "j0")
     bench.clock.run(5.0)
     assert [kind for kind, _, _ in bench.told] == ["admitted", "first-token"]
+
+
+def test_an_empty_engine_s_reading_is_kept_until_work_comes() -> None:
+    bench = Bench()
+    states: list[PlantState] = []
+    for at in (0.01, 0.2, 0.3, 0.55, 50.0, 51.0):
+        bench.clock.at(at, lambda _: states.append(bench.replica.read()))
+    bench.run()
+    assert [one.running for one in states] == [1, 0, 0, 1, 0, 0]
+    assert states[1] is states[2] and states[4] is states[5]
+    assert states[4].output_tokens == sum(job.output_tokens for _, job in JOBS)
