@@ -460,7 +460,7 @@ def test_a_pace_that_cannot_be_kept_is_refused_early() -> None:
 def test_without_a_believed_model_the_queue_itself_bounds_admission() -> None:
     core = Governor(fleets.fleet(h100=1, l40s=0, metrics=True), fleets.policy())
     endpoint = core.state.view.endpoints[0]
-    endpoint.pending, endpoint.service_s = 40, 0.1  # 4 s of waiting shown; readings are stale
+    endpoint.pending, endpoint.departure_s = 40, 0.1  # 4 s of waiting shown; readings are stale
     play = Playbook(core)
     (
         play

@@ -18,7 +18,7 @@ OBSERVATIONS_TO_TRUST = 12
 KV_COUNTED_MIN = 0.05
 KV_SHARE_MAX = 1.25
 KV_SHARE_STEP = 0.1
-SERVICE_STEP = 1.0 / 32.0
+DEPARTURE_STEP = 1.0 / 32.0
 NOISE_RATIO = 3.0
 
 
@@ -69,7 +69,7 @@ class EndpointState:
         "sample_at",
         "scrape_error",
         "seqs_max",
-        "service_s",
+        "departure_s",
         "session_tokens",
         "slow_start_until",
         "step_tokens_max",
@@ -118,7 +118,7 @@ class EndpointState:
         self.ttft_bias_log = self.tpot_bias_log = 0.0
         self.ttft_bias = self.tpot_bias = 1.0
         self.ttft_error = self.tpot_error = self.ttft_drift = 0.0
-        self.service_s: Seconds = 0.0
+        self.departure_s: Seconds = 0.0
         self.first_byte_at: Seconds = float("-inf")
         self.observations = 0
         self.failures = 0
@@ -214,18 +214,18 @@ class EndpointState:
         """Learn how long one request holds up the next, while some are waiting.
 
         Call it before the request leaves `pending`. The time between first bytes of a queue that
-        never ran empty is its service time, whatever the engine's law is.
+        never ran empty is what each one takes, whatever the engine's law is.
         """
         if self.pending > 1 and self.first_byte_at >= 0.0:
             gap = max(0.0, at - self.first_byte_at)
-            self.service_s += SERVICE_STEP * (gap - self.service_s)
+            self.departure_s += DEPARTURE_STEP * (gap - self.departure_s)
         self.first_byte_at = at if self.pending > 1 else float("-inf")
 
     @property
     def queue_s(self) -> Seconds:
         """Expected wait by Little's law alone: those waiting times the time each takes."""
         waiting = self.pending + self.peer_pending + self.foreign_waiting
-        return waiting * self.service_s
+        return waiting * self.departure_s
 
     def note_prefill(self, at: Seconds, tokens: float) -> None:
         """Fold prefill tokens sent at `at` into the rate (tokens/s, 5 s memory)."""

@@ -79,8 +79,8 @@ def test_a_queue_that_never_ran_empty_shows_its_service_time() -> None:
     one.pending = 50
     for number in range(200):
         one.note_first_byte(10.0 + 0.05 * number)
-    assert abs(one.service_s - 0.05) < 0.001
-    assert abs(one.queue_s - 50 * one.service_s) < 1e-9
+    assert abs(one.departure_s - 0.05) < 0.001
+    assert abs(one.queue_s - 50 * one.departure_s) < 1e-9
 
 
 def test_first_bytes_of_lone_requests_teach_nothing_of_queues() -> None:
@@ -88,7 +88,7 @@ def test_first_bytes_of_lone_requests_teach_nothing_of_queues() -> None:
     one.pending = 1
     for number in range(10):
         one.note_first_byte(10.0 + 5.0 * number)
-    assert one.service_s == 0.0 and one.queue_s == 0.0
+    assert one.departure_s == 0.0 and one.queue_s == 0.0
 
 
 def test_shared_prefixes_take_up_less_room_than_is_counted() -> None:

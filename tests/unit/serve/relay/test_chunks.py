@@ -96,8 +96,9 @@ def test_what_is_accepted_reads_the_same_in_llhttp(parts: list[bytes]) -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [b"+1\r\n", b"g\r\n", b" 1\r\n", b"1 \r\n", b"0x1\r\n", b"1\n", b"-1\r\n", b"\r\n", b"1\r\nab\r\n",
-     b"1\r\na\n", b"0\r\n x\r\n", b"0\r\nno colon\r\n", b"fffffffffffffffff\r\n", b"ffffffffffffffff\r\n",
+    [b"+1\r\n", b"g\r\n", b" 1\r\n", b"1 \r\n", b"0x1\r\n", b"1\n", b"-1\r\n", b"\r\n",
+     b"1\r\nab\r\n", b"1\r\na\n", b"0\r\n x\r\n", b"0\r\nno colon\r\n", b"fffffffffffffffff\r\n",
+     b"ffffffffffffffff\r\n",
      b"1;a\x00\r\n", b"1" * 20],
 )  # fmt: skip
 @pytest.mark.parametrize("cut", [1, 100])

@@ -1,4 +1,4 @@
-"""Are pauses counted by length, and is garbage collected without the collector running by itself?"""
+"""Are pauses counted by length, and is garbage collected without the collector running?"""
 
 import asyncio
 import gc
