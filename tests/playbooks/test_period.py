@@ -187,7 +187,7 @@ def test_a_reload_keeps_flights_and_lessons_and_drops_what_is_gone() -> None:
     core = Governor(fleets.fleet(), fleets.policy())
     serve(core, 20)
     for endpoint in core.state.view.endpoints:
-        endpoint.learn_ttft(0.1, 0.2)
+        endpoint.learn_ttft(0.1, 0.2, 0.0)
     learnt = {e.name: (e.observations, e.ttft_bias) for e in core.state.view.endpoints}
     core.handle(RequestArrived(at=3.0, request_id="r1", head=fleets.head(), draw=0.5))
     where = next(e for e in core.state.view.endpoints if e.pending)

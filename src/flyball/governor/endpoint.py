@@ -31,6 +31,7 @@ class EndpointState:
         "circuit_open_s",
         "circuit_until",
         "decode",
+        "departure_s",
         "draining",
         "failures",
         "first_byte_at",
@@ -69,7 +70,6 @@ class EndpointState:
         "sample_at",
         "scrape_error",
         "seqs_max",
-        "departure_s",
         "session_tokens",
         "slow_start_until",
         "step_tokens_max",
@@ -182,18 +182,25 @@ class EndpointState:
             share = min(KV_SHARE_MAX, told / counted)
             self.kv_share += KV_SHARE_STEP * (share - self.kv_share)
 
-    def learn_ttft(self, predicted_s: Seconds, observed_s: Seconds) -> None:
-        """Move the multiplicative TTFT correction toward observed / predicted."""
-        error = _log_ratio(observed_s, predicted_s)
+    def learn_ttft(self, predicted_s: Seconds, observed_s: Seconds, bias_log: float) -> None:
+        """Move the multiplicative TTFT correction toward what this request shows.
+
+        `bias_log` = the correction that `predicted_s` was made with. It is taken out again: about a
+        hundred others have been placed since, and correcting by an error that old would be an
+        integrator with that much delay, which oscillates.
+        """
+        shown = _log_ratio(observed_s, predicted_s) + bias_log
+        error = shown - self.ttft_bias_log
         self.ttft_bias_log = _clip(self.ttft_bias_log + LEARN_STEP * error)
         self.ttft_bias = exp(self.ttft_bias_log)
         self.ttft_error += LEARN_STEP * (abs(error) - self.ttft_error)
         self.ttft_drift += LEARN_STEP * (error - self.ttft_drift)
         self.observations += 1
 
-    def learn_tpot(self, predicted_s: Seconds, observed_s: Seconds) -> None:
-        """Move the multiplicative TPOT correction toward observed / predicted."""
-        error = _log_ratio(observed_s, predicted_s)
+    def learn_tpot(self, predicted_s: Seconds, observed_s: Seconds, bias_log: float) -> None:
+        """Move the multiplicative TPOT correction, in the same way."""
+        shown = _log_ratio(observed_s, predicted_s) + bias_log
+        error = shown - self.tpot_bias_log
         self.tpot_bias_log = _clip(self.tpot_bias_log + LEARN_STEP * error)
         self.tpot_bias = exp(self.tpot_bias_log)
         self.tpot_error += LEARN_STEP * (abs(error) - self.tpot_error)

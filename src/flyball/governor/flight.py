@@ -46,8 +46,10 @@ class Flight:
         "scope",
         "session",
         "session_source",
+        "tpot_bias_log",
         "tpot_s",
         "tried",
+        "ttft_bias_log",
         "ttft_s",
         "value_usd",
     )
@@ -84,6 +86,7 @@ class Flight:
         self.prefill = 0.0
         self.kv = 0.0
         self.cached_tokens = 0
+        self.ttft_bias_log = self.tpot_bias_log = 0.0
         self.ttft_s: Seconds = 0.0
         self.tpot_s: Seconds = 0.0
         self.cost_usd: Usd = 0.0

@@ -50,18 +50,31 @@ def test_missing_figures_are_no_figures() -> None:
 
 def test_a_steady_bias_is_learnt_and_forgiven() -> None:
     one = endpoint()
-    predicted = 0.1
     for _ in range(200):
-        biased = predicted * 2.718281828**one.ttft_bias_log
-        one.learn_ttft(biased, 0.2)
+        one.learn_ttft(0.1 * one.ttft_bias, 0.2, one.ttft_bias_log)
     assert abs(one.ttft_bias_log - log(2.0)) < 0.01
     assert not one.is_mispredicted(0.3)
+
+
+def test_learning_from_old_predictions_does_not_oscillate() -> None:
+    """A hundred placed before the first is heard of: the loop's delay. It must settle all the same."""
+    one = endpoint()
+    under_way: list[tuple[float, float]] = []
+    highest = 0.0
+    for _ in range(2000):
+        under_way.append((0.1 * one.ttft_bias, one.ttft_bias_log))
+        if len(under_way) > 100:
+            predicted_s, bias_log = under_way.pop(0)
+            one.learn_ttft(predicted_s, 0.2, bias_log)
+            highest = max(highest, one.ttft_bias_log)
+    assert highest < log(2.0) + 1e-6, "no overshoot"
+    assert abs(one.ttft_bias_log - log(2.0)) < 0.01
 
 
 def test_a_model_of_the_wrong_shape_is_distrusted() -> None:
     one = endpoint()
     for number in range(4 * OBSERVATIONS_TO_TRUST):
-        one.learn_ttft(0.1, 0.02 if number % 2 else 0.5)
+        one.learn_ttft(0.1 * one.ttft_bias, 0.02 if number % 2 else 0.5, one.ttft_bias_log)
     assert one.is_mispredicted(0.3)
     assert not endpoint().is_mispredicted(0.3), "no verdict without observations"
 

@@ -33,6 +33,7 @@ def place(
     flight.attempt += 1
     flight.fallbacks = fallbacks
     flight.ttft_s, flight.tpot_s = best.ttft_s, best.tpot_s
+    flight.ttft_bias_log, flight.tpot_bias_log = endpoint.ttft_bias_log, endpoint.tpot_bias_log
     flight.cached_tokens = best.cached_tokens
     flight.blocks_believed = flight.blocks_held.get(index, 0)
     flight.cost_usd += choice.price_usd

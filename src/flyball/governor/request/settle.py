@@ -51,7 +51,8 @@ def first_byte(state: State, event: FirstByte) -> None:
     by_class = endpoint.running_by_class
     by_class[flight.class_index] = by_class.get(flight.class_index, 0) + 1
     if flight.head.stream:
-        endpoint.learn_ttft(flight.ttft_s, event.at - flight.forwarded_at)
+        observed = event.at - flight.forwarded_at
+        endpoint.learn_ttft(flight.ttft_s, observed, flight.ttft_bias_log)
     state.view.dirty.add(endpoint.index)
 
 
@@ -99,14 +100,14 @@ def _learn(state: State, flight: Flight, endpoint: EndpointState, event: Served)
     tokens = event.output_tokens
     if decode_s > 0.0 and flight.head.stream:
         if tokens > 4:
-            endpoint.learn_tpot(flight.tpot_s, decode_s / (tokens - 1))
+            endpoint.learn_tpot(flight.tpot_s, decode_s / (tokens - 1), flight.tpot_bias_log)
     elif tokens > 1:
         predicted = flight.ttft_s + flight.tpot_s * (tokens - 1)
         ratio = e2e_s / max(1e-6, predicted)
-        endpoint.learn_ttft(1.0, ratio)
-        endpoint.learn_tpot(1.0, ratio)
+        endpoint.learn_ttft(1.0, ratio, flight.ttft_bias_log)
+        endpoint.learn_tpot(1.0, ratio, flight.tpot_bias_log)
     else:
-        endpoint.learn_ttft(flight.ttft_s, e2e_s)
+        endpoint.learn_ttft(flight.ttft_s, e2e_s, flight.ttft_bias_log)
     if event.input_tokens:
         state.ratio(flight.head.model).learn(flight.head.prompt_bytes, event.input_tokens)
     _keep_cache(state, flight, endpoint, event)
