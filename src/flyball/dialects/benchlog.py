@@ -223,7 +223,7 @@ def _layout(row: Row, where: str) -> Layout:
 
 
 def capacity_rows(rows: Iterable[Row], place: str) -> list[CapacityRow]:
-    """MLPerf results of one server; unknown models and accelerators are left blank, not out."""
+    """MLPerf results, closed division; unknown models and accelerators are left blank, not out."""
     return [
         CapacityRow(
             edition=str(row.get("round", "")),
@@ -237,6 +237,7 @@ def capacity_rows(rows: Iterable[Row], place: str) -> list[CapacityRow]:
             tpot_s_max=seconds_from_ms(_plain(row, "tpot_limit_ms", where, 0)),
         )
         for where, row in _placed(rows, place)
+        if row.get("division") in (None, "", "closed")
     ]
 
 

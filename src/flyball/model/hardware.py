@@ -146,7 +146,7 @@ class Efficiency(Struct, frozen=True, forbid_unknown_fields=True):
     `corner` = how well reading and computing overlap: 1 = not at all, 3 = almost wholly.
     Seconds: per layer and step, per expert layer, per step, per running sequence, per collective
     operation, per request before it is queued; and `stream_s`, by which the first token of a closed
-    loop comes later per request in flight (bunched starts and the client's own work).
+    loop comes later per request in flight (cause not established).
     """
 
     engine: str
