@@ -26,6 +26,8 @@ IndexVector = NDArray[np.intp]
 Column = tuple[int, float, float, float, float, float, float]
 
 CANDIDATES_KEPT = 4
+# Costs below this share of a request's value are all alike; more would throw away warm caches.
+NOTHING_OF_VALUE = 1e-4
 # The margin of what counts as equal grows by itself for each such step of the readings' age.
 AGE_STEP_S = 0.05
 WEIGHTED_LOAD = ROWS.index("weighted_load")
@@ -144,7 +146,7 @@ def _least_priced(state: State, flight: Flight, matrix: Vector, ranked: list[Col
     if draw < explore:
         return _explore(state, flight, matrix, ranked, draw / explore)
     least, age_s = ranked[0][-1], state.view.age_s(ranked[0][0])
-    margin = pricing.near_equal_ratio * max(abs(least), 0.02 * flight.value_usd)
+    margin = pricing.near_equal_ratio * max(abs(least), NOTHING_OF_VALUE * flight.value_usd)
     near = 1
     while near < len(ranked):
         column = ranked[near]
