@@ -99,8 +99,11 @@ def whole_label(sample: Sample, name: bytes) -> int | None:
 def _collect(text: bytes, wanted: frozenset[bytes], found: Samples) -> None:
     for line in text.split(b"\n"):
         brace = line.find(b"{")
-        name = line[:brace] if brace >= 0 else line.split(maxsplit=1)[0] if line else b""
-        name = name.rstrip()
+        if brace >= 0:
+            name = line[:brace].rstrip()
+        else:
+            words = line.split(maxsplit=1)
+            name = words[0] if words else b""
         if name in wanted:
             kept = found.setdefault(name, [])
             if len(kept) < _SAMPLES_MAX:

@@ -98,3 +98,8 @@ def test_shares_above_one_are_not_believed() -> None:
     assert exposition.ratio(1.005) == 1.0
     assert exposition.ratio(55.0) is None
     assert exposition.ratio(None) is None
+
+
+@pytest.mark.parametrize("page", [b"", b"\t", b" \n\t \n", b"{", b" {}"])
+def test_blank_lines_are_no_samples(page: bytes) -> None:
+    assert read_samples(page, WANTED) == {}

@@ -57,7 +57,7 @@ def test_a_steady_bias_is_learnt_and_forgiven() -> None:
 
 
 def test_learning_from_old_predictions_does_not_oscillate() -> None:
-    """A hundred placed before the first is heard of: the loop's delay. It must settle all the same."""
+    """A hundred placed before the first is heard of: the loop's delay. It must settle still."""
     one = endpoint()
     under_way: list[tuple[float, float]] = []
     highest = 0.0
