@@ -64,7 +64,10 @@ def test_errors_are_not_counted_as_answers(rig, tmp_path: Path) -> None:
     body.write_text("{}")
     with rig.engines(1) as (_, ports):
         connection = http.client.HTTPConnection("127.0.0.1", ports[0], timeout=10)
-        connection.request("POST", "/", iter([b"{}"]), encode_chunked=True)
+        # The head alone: the engine answers and closes without waiting for a body.
+        connection.putrequest("POST", "/")
+        connection.putheader("Transfer-Encoding", "chunked")
+        connection.endheaders()
         assert connection.getresponse().status == 411
         connection.close()
     with pytest.raises(rig.RigFault, match="connect"):
