@@ -6,7 +6,8 @@ Four emulated engines of two kinds (an H100 keeps the promise at about 100 reque
 an A100 at about 45), Poisson arrivals at half of that, no two prompts alike.
 Goodput = answers within the promise of their class. Imbalance = how unlike the batches of two equal
 engines are at the same moment, |a - b| / (a + b), the mean over samples each 100 ms: herding shows
-there first. The workers share one core, so this judges their choices, not how they scale.
+there first. The workers share one core, so this judges their choices, not how they scale. The load
+was 200 requests/s at first: there the core was full, one worker kept 83 % and four lost 8 % more.
 """
 
 import subprocess

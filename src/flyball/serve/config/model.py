@@ -243,7 +243,11 @@ class PricingSection(_Section, frozen=True, kw_only=True):
         Positive, Meta(description="Older views of an endpoint are not priced, ms.")
     ] = _ms(_PRICING.view_age_s_max)
     mispredict_ratio_max: Annotated[
-        Positive, Meta(description="Above this prediction error the pick falls back.")
+        Positive,
+        Meta(
+            description="Predictions off to one side by more than this after correction, or "
+            "scattered by three times as much: the pick falls back."
+        ),
     ] = _PRICING.mispredict_ratio_max
     smoothing: Annotated[
         RatioOfOne, Meta(description="Share of a new price taken over per period.")
