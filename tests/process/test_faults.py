@@ -75,6 +75,18 @@ def test_a_killed_worker_is_replaced_and_hurts_no_other_connection(
     assert all(f"worker {dead} ended" in record.reason for record in lost)
 
 
+def test_a_worker_that_hangs_is_replaced(engines, gateway, worker_of) -> None:
+    found = gateway(engines(1), workers=2)
+    victim = found.children()[0]
+    os.kill(victim, signal.SIGSTOP)
+    number = found.until(r"worker (\d) hangs \(nothing was heard of it in 6 periods\)", seconds=20)
+    found.until(f"worker {number} ended \\(signal SIGKILL\\)")
+    until(lambda: victim not in found.children() and len(found.children()) == 2)
+    until(lambda: {worker_of(found.ask()) for _ in range(12)} == {0, 1}, what="replaced")
+    assert found.end() == 0
+    assert found.told.count("hangs (nothing") == 1, "the one that works is left alone"
+
+
 def test_workers_end_soon_after_their_control_process(engines, gateway) -> None:
     found = gateway(engines(1, gap_s=0.5), workers=2)
     workers = found.children()

@@ -3,6 +3,8 @@
 The control process relays no request. It holds what exists once (`Center`) and one `Slot` per
 worker. A worker that ends unasked is started again after a pause that doubles from 0.1 s to 10 s;
 its row in the table of peers is cleared and each request it had open gets an outcome that says so.
+One that hangs is killed, then replaced alike: each tells a `Pulse` every tick, and silence is
+counted in looks of this process, not in seconds: a pause of its own is not held against them.
 """
 
 import asyncio
@@ -44,7 +46,7 @@ from flyball.serve.process.link import encode as encode_frame
 from flyball.serve.process.peers import PeerTable
 from flyball.serve.process.routes import page
 from flyball.serve.process.station import encode_config, run_name, with_role
-from flyball.serve.process.workers import Place, command_line
+from flyball.serve.process.workers import Place, command_line, every
 from flyball.serve.relay.clock import Clock
 from flyball.serve.telemetry.prometheus import Telemetry
 from flyball.units import Seconds
@@ -57,6 +59,8 @@ SHARE_S: Seconds = 0.005
 SHARED_MAX = 4096
 GRACE_S: Seconds = 3.0
 STUCK_S: Seconds = 5.0
+LOOK_S: Seconds = 1.0
+SILENT_LOOKS_MAX = 5
 
 
 class StartFault(Exception):
@@ -75,6 +79,13 @@ class Slot:
         self.failure = ""
         self.pause_s: Seconds = RESTART_S_MIN
         self.restarts = 0
+        self.silent_looks = 0
+
+    def look(self) -> bool:
+        """One more look without a frame from the worker since the last: does it hang?"""
+        self.silent_looks += 1
+        most = SILENT_LOOKS_MAX if self.is_ready.is_set() else int(START_S_MAX / LOOK_S)
+        return self.link is not None and self.silent_looks > most
 
     def note(self, changes: list[tuple[str, int, str]]) -> None:
         """Requests opened (attempt > 0) and closed, in order."""
@@ -139,7 +150,10 @@ class Control:
             await self._until_ready()
             self._center.start()
             self._on_ready()
+            tick_s = self._center.config.policy.tick_s
+            looks = asyncio.create_task(every(max(LOOK_S, tick_s), self._look))
             await self._stopping.wait()
+            looks.cancel()
         finally:
             self._stopping.set()
             await self._end_workers(keepers)
@@ -230,6 +244,7 @@ class Control:
             )
         await link.attach(ours)
         slot.link = link
+        slot.silent_looks = 0
         link.send(Configure(encode_config(self._center.config), self._generation))
         detail = self._center.recorder.detail
         now = self._center.now()
@@ -263,6 +278,15 @@ class Control:
         if blocked:
             asyncio.get_running_loop().call_later(STUCK_S, self._kill_if_blocked, slot, slot.link)
 
+    def _look(self) -> None:
+        """A worker that tells nothing hangs: it is replaced."""
+        for slot in self._slots:
+            if slot.look():
+                silence = f"nothing was heard of it in {slot.silent_looks} periods"
+                text = f"worker {slot.number} hangs ({silence}) and is replaced"
+                self._center.notice(commands.Notice("error", "worker-stuck", text))
+                slot.kill()
+
     def _kill_if_blocked(self, slot: Slot, link: Link[FromWorker] | None) -> None:
         if link is not None and link is slot.link and link.is_blocked:
             text = f"worker {slot.number} did not read for {STUCK_S:g} s and is replaced"
@@ -272,6 +296,7 @@ class Control:
     # What workers tell.
 
     def _on_frame(self, slot: Slot, frame: FromWorker) -> None:
+        slot.silent_looks = 0
         match frame:
             case Records():
                 self._center.record_encoded(frame.encoded)

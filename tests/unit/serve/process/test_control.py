@@ -6,7 +6,8 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyball.serve.process.control import Slot, _how
+from flyball.serve.process.control import SILENT_LOOKS_MAX, START_S_MAX, Slot, _how
+from flyball.serve.process.link import FromWorker, Link
 
 CHANGES = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 3), st.just("e")))
 
@@ -41,3 +42,26 @@ def test_a_process_is_killed_once_and_its_end_is_named() -> None:
 
     assert _how(asyncio.run(scene())) == "signal SIGKILL"
     assert _how(3) == "exit code 3"
+
+
+def _link() -> Link[FromWorker]:
+    return Link(
+        FromWorker,
+        on_frame=lambda frame: None,
+        on_closed=lambda reason: None,
+        on_blocked=lambda blocked: None,
+    )
+
+
+def test_a_worker_hangs_when_nothing_is_heard_in_look_after_look() -> None:
+    slot = Slot(0)
+    assert not any(slot.look() for _ in range(100)), "there is nobody to be heard"
+    slot.link, slot.silent_looks = _link(), 0
+    slot.is_ready.set()
+    assert [slot.look() for _ in range(SILENT_LOOKS_MAX + 1)] == [False] * SILENT_LOOKS_MAX + [True]
+
+
+def test_a_worker_that_starts_has_as_long_as_a_start_may_take() -> None:
+    slot = Slot(0)
+    slot.link = _link()
+    assert sum(not slot.look() for _ in range(100)) == int(START_S_MAX)
