@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from flyball.pricing.problem import Activity, Problem
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int32]
+Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _floats(items: tuple[Any, ...], name: str) -> Floats:
 
 def _ints(items: tuple[Any, ...], name: str) -> Ints:
     get: Callable[[Any], int] = attrgetter(name)
-    return np.fromiter(map(get, items), np.int32, len(items))
+    return np.fromiter(map(get, items), np.intp, len(items))
 
 
 def read_uses(activities: tuple[Activity, ...]) -> Uses:
@@ -96,7 +96,7 @@ def read(problem: Problem, uses: Uses | None = None) -> Arrays:
     if sites:
         _check_index("site_index", site_of_pool, -1, sites)
     else:
-        site_of_pool = np.full(len(problem.pools), -1, np.int32)
+        site_of_pool = np.full(len(problem.pools), -1, np.intp)
     site_index = site_of_pool[uses.pool_index]
     usd_per_joule = np.append(np.array(problem.site_usd_per_joule, float), 0.0)
     arrays = Arrays(

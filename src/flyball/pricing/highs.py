@@ -261,14 +261,25 @@ def _cold_start(arrays: Arrays, segments: int) -> _Start:
 
 
 def _best_of_each(arrays: Arrays, among: Indices, score: Floats, count: int) -> Indices:
-    """Of the activities `among`, the `count` of highest score in each class and in each pool."""
-    ordered = among[np.argsort(-score[among], kind="stable")]
-    picked: list[Indices] = []
-    for group in (arrays.uses.class_index, arrays.uses.pool_index):
-        by_group = np.argsort(group[ordered], kind="stable")
-        of_group = group[ordered][by_group]
-        rank = np.arange(len(ordered)) - np.searchsorted(of_group, of_group)
-        picked.append(ordered[by_group[rank < count]])
+    """Of the activities `among`, the `count` of highest score in each class and in each pool.
+
+    `count` passes of a maximum per group: sorting them all takes ten times as long. Of equal scores
+    the first in `among` counts.
+    """
+    uses, picked = arrays.uses, [among[:0]]
+    groups = (
+        (uses.class_index, len(arrays.demand_per_s)),
+        (uses.pool_index, len(arrays.gpu_s_max)),
+    )
+    for index, size in groups:
+        group, left = index[among], score[among]
+        for _ in range(count):
+            best = np.full(size, -np.inf)
+            np.maximum.at(best, group, left)
+            top = np.flatnonzero((left == best[group]) & (left > -np.inf))
+            top = top[np.unique(group[top], return_index=True)[1]]
+            picked.append(among[top])
+            left[top] = -np.inf
     return np.unique(np.concatenate(picked))
 
 
