@@ -19,6 +19,7 @@ from msgspec import Struct
 from flyball.pricing.arrays import Arrays, Floats, read
 from flyball.pricing.lagrangian import (
     Prices,
+    Usage,
     bound,
     capacity,
     demand_prices,
@@ -65,7 +66,7 @@ def certify(problem: Problem, solution: Solution, gap_max: Ratio) -> Certificate
         return _refusal(reason)
     used = usage(arrays, rates)
     load = loads(arrays, used)
-    primal = _primal_residual(arrays, rates)
+    primal = _primal_residual(arrays, used)
     dual, lifted = _dual_residual(arrays, prices)
     if not math.isfinite(primal):
         return _refusal("a resource without capacity is used")
@@ -109,10 +110,10 @@ def _unusable(
     return ""
 
 
-def _primal_residual(arrays: Arrays, rates: Floats) -> float:
+def _primal_residual(arrays: Arrays, usage: Usage) -> float:
     """Largest excess over a capacity, relative to it; infinite if a zero capacity is used."""
     worst = 0.0
-    for used, limit in zip(usage(arrays, rates), capacity(arrays), strict=True):
+    for used, limit in zip(usage, capacity(arrays), strict=True):
         over = used > limit
         if (limit[over] == 0).any():
             return math.inf

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flyball.pricing import restricted
-from flyball.pricing.arrays import Arrays, Floats, Uses, read, read_uses
+from flyball.pricing.arrays import Arrays, Floats, Uses, read
 from flyball.pricing.lagrangian import (
     Prices,
     bound,
@@ -28,7 +28,7 @@ from flyball.pricing.lagrangian import (
     surplus,
     usage,
 )
-from flyball.pricing.problem import Activity, Problem, Solution
+from flyball.pricing.problem import Problem, Solution
 from flyball.units import Ratio, Seconds
 
 Indices = NDArray[np.intp]
@@ -85,7 +85,6 @@ class Solver:
             ("presolve", "off"),
         ):
             self._highs.setOptionValue(option, value)
-        self._activities: tuple[Activity, ...] = ()
         self._uses: Uses | None = None
         self._start: _Start | None = None
 
@@ -116,11 +115,8 @@ class Solver:
 
     def _read(self, problem: Problem) -> Arrays:
         """Arrays of the problem; drops the warm start if the structure is another."""
-        if self._uses is not None and problem.activities is self._activities:
-            uses = self._uses
-        else:
-            uses = read_uses(problem.activities)
-        arrays = read(problem, uses)
+        arrays = read(problem)
+        uses = arrays.uses
         start, known = self._start, self._uses
         if known is not None and start is not None:
             shape = sum(len(limit) for limit in capacity(arrays))
@@ -133,7 +129,7 @@ class Solver:
             )
             if not same:
                 self._start = None
-        self._activities, self._uses = problem.activities, uses
+        self._uses = uses
         return arrays
 
     def _rounds(self, arrays: Arrays, segments: int, ends_at: float) -> tuple[_Answer, str]:

@@ -43,8 +43,8 @@ class Program:
     cost: Floats
     upper: Floats
     row_upper: Floats
-    starts: Ints
-    rows: Ints
+    starts: NDArray[np.int32]
+    rows: NDArray[np.int32]
     coefficients: Floats
 
 

@@ -1,12 +1,13 @@
 """Are problems read faithfully, and malformed ones refused by name?"""
 
+import threading
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from flyball.pricing.arrays import read, read_uses
+from flyball.pricing.arrays import Uses, read, read_uses
 from flyball.pricing.problem import Activity, Problem
 from support.problems import problem_of
 
@@ -80,3 +81,23 @@ def test_malformed_problems_are_refused_by_the_field(problem: Problem, named: st
 def test_no_activities_at_all() -> None:
     assert read_uses(()).gpu_s.shape == (0,)
     assert isinstance(PROBLEM.activities[0], Activity)
+
+
+def test_the_tuple_read_last_is_read_once_whichever_thread_did() -> None:
+    problem = problem_of(5, classes=3, pools=2, load=0.5)
+    found: list[Uses] = []
+    thread = threading.Thread(target=lambda: found.append(read(problem).uses))
+    thread.start()
+    thread.join()
+    assert read(problem).uses is found[0]
+    other_demand = msgspec.structs.replace(problem, made_at=9.0)
+    assert read(other_demand).uses is found[0]
+    equal = msgspec.structs.replace(problem, activities=(*problem.activities,))
+    assert read(equal).uses is not found[0], "only the same tuple is known to be the same"
+
+
+def test_a_kept_reading_cannot_be_changed_by_who_reads_it() -> None:
+    uses = read_uses(PROBLEM.activities)
+    for name in Uses.__slots__:
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(uses, name)[0] = 1
