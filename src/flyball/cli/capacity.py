@@ -1,11 +1,13 @@
 """How much load does this fleet carry? (`flyball capacity SCENARIO --core A --core B`)"""
 
 import sys
+from pathlib import Path
 
 import click
 import msgspec
 
-from flyball.cli import sim_input, sim_pool
+from flyball.cli import sim_input, sim_plot, sim_pool
+from flyball.sim import tables
 from flyball.sim.capacity import Interval, interval, largest, serves_well
 from flyball.units import Ratio
 
@@ -18,6 +20,27 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     seeds: tuple[int, ...]
     load: dict[str, Interval]
     gain: dict[str, Interval]
+
+    def _repr_html_(self) -> str:
+        """Tables for a notebook; they need nothing else."""
+        last = list(self.load)[-1]
+        caption = (
+            f"{self.scenario}: largest load with >= {self.in_time_min:.0%} of every class in time"
+        )
+        loads = [[name, *_cells(one)] for name, one in self.load.items()]
+        parts = [tables.table(caption, ("core", *_HEAD, "seeds"), loads)]
+        if self.gain:
+            gains = [[name, *_cells(one)[:3]] for name, one in self.gain.items()]
+            parts.append(tables.table(f"Load over that of {last}", ("core", *_HEAD), gains))
+        return "\n".join(parts)
+
+
+_HEAD = ("mean", "95 % low", "high")
+
+
+def _cells(one: Interval) -> list[str]:
+    each = ", ".join(f"{value:.3f}" for value in one.values)
+    return [f"{one.mean:.3f}", f"{one.low:.3f}", f"{one.high:.3f}", each]
 
 
 @click.command("capacity")
@@ -34,6 +57,7 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
 )
 @click.option("--tolerance", type=click.FloatRange(0.001, 0.5), default=0.02, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=None, help="At a time [all cores].")
+@sim_plot.option
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
 def command(
     scenario: str,
@@ -43,6 +67,7 @@ def command(
     in_time: float,
     tolerance: float,
     jobs: int | None,
+    plot: Path | None,
     output: str,
 ) -> None:
     """The largest load of SCENARIO at which every class keeps its promise, with confidence.
@@ -68,6 +93,10 @@ def command(
             text = f"{len(found)}/{len(tasks)} core {name}, seed {seed}: load {load:.3f}"
             click.echo(text, err=True)
     result = summary(plan.name, names, numbers, in_time, found)
+    if plot is not None:
+        sim_plot.write(
+            plot, plan.name, result, lambda figure: sim_plot.capacity(figure, result.load)
+        )
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(result)).decode())
     else:

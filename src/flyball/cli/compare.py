@@ -1,11 +1,13 @@
 """Which of two is better, and is that more than chance? (`flyball compare A B`)"""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import click
 import msgspec
 
-from flyball.cli import sim_input, sim_pool
+from flyball.cli import sim_input, sim_plot, sim_pool
+from flyball.sim import tables
 from flyball.sim.capacity import Interval, interval
 from flyball.sim.report import Report
 
@@ -40,13 +42,37 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         return len(one.values) > 1 and (one.low > 0.0 or one.high < 0.0)
 
 
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Two scenarios, as they were asked for, and every figure of both over paired seeds."""
+
+    a: str
+    b: str
+    seeds: int
+    differences: tuple[Difference, ...]
+
+    def _repr_html_(self) -> str:
+        """Tables for a notebook; they need nothing else."""
+        caption = f"A = {self.a}, B = {self.b}: {self.seeds} paired seeds"
+        head = ("figure", "A", "B", "B - A", "95 % low", "high", "more than chance")
+        rows = [
+            [
+                one.figure, f"{one.a:.4g}", f"{one.b:.4g}", f"{one.difference.mean:.4g}",
+                f"{one.difference.low:.4g}", f"{one.difference.high:.4g}",
+                "yes" if one.is_sure else "no",
+            ]
+            for one in self.differences
+        ]  # fmt: skip
+        return tables.table(caption, head, rows)
+
+
 @click.command("compare")
 @click.argument("a")
 @click.argument("b")
 @click.option("--seeds", type=click.IntRange(1, 31), default=3, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=None, help="At a time [all cores].")
+@sim_plot.option
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
-def command(a: str, b: str, seeds: int, jobs: int | None, output: str) -> None:
+def command(a: str, b: str, seeds: int, jobs: int | None, plot: Path | None, output: str) -> None:
     """Run A and B on the same seeds and tell their paired differences.
 
     Each is a scenario file, and may change keys of it: FILE:core=least_request,workload.load=1.2
@@ -66,10 +92,14 @@ def command(a: str, b: str, seeds: int, jobs: int | None, output: str) -> None:
     found = differences(
         [reports[0, i] for i in range(seeds)], [reports[1, i] for i in range(seeds)]
     )
+    result = Comparison(a=a, b=b, seeds=seeds, differences=tuple(found))
+    if plot is not None:
+        bars = [(one.figure, one.a, one.difference, one.is_sure) for one in found]
+        sim_plot.write(plot, f"{b} against {a}", result, lambda it: sim_plot.compare(it, bars))
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
     else:
-        click.echo(shown(a, b, seeds, found))
+        click.echo(shown(result))
 
 
 def parted(text: str) -> tuple[str, tuple[str, ...]]:
@@ -95,11 +125,15 @@ def differences(a: Sequence[Report], b: Sequence[Report]) -> list[Difference]:
     return found
 
 
-def shown(a: str, b: str, seeds: int, found: Sequence[Difference]) -> str:
+def shown(result: Comparison) -> str:
     """The table for a person; `*` = more than chance (95 %)."""
-    lines = [f"A = {a}", f"B = {b}", f"{seeds} paired seeds; * = the 95 % interval leaves out 0"]
-    lines.append(f"{'':22}{'A':>12}{'B':>12}{'B - A':>12}  95 % interval")
-    for one in found:
+    lines = [
+        f"A = {result.a}",
+        f"B = {result.b}",
+        f"{result.seeds} paired seeds; * = the 95 % interval leaves out 0",
+        f"{'':22}{'A':>12}{'B':>12}{'B - A':>12}  95 % interval",
+    ]
+    for one in result.differences:
         gap = one.difference
         mark = " *" if one.is_sure else ""
         lines.append(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from flyball.cli import sim_input, sim_output
+from flyball.cli import sim_input, sim_output, sim_plot
 
 
 @click.command("sim")
@@ -16,6 +16,7 @@ from flyball.cli import sim_input, sim_output
 @click.option("--core", default="", help="governor, observe, or a rival's name.")
 @click.option("--seed", type=click.IntRange(0), help="Another seed than the file's.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help=".parquet .csv .json")
+@sim_plot.option
 @click.option("--schema", "show_schema", is_flag=True, help="Print the scenario's JSON Schema.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
 def command(
@@ -24,6 +25,7 @@ def command(
     core: str,
     seed: int | None,
     out: Path | None,
+    plot: Path | None,
     show_schema: bool,
     output: str,
 ) -> None:
@@ -48,6 +50,9 @@ def command(
     if out is not None:
         sim_output.keep(result, out)
     report = result.report
+    if plot is not None:
+        names = [klass.name for klass in plan.policy.classes]
+        sim_plot.write(plot, plan.name, result, lambda it: sim_plot.run(it, result, names))
     if output == "json":
         click.echo(sim_output.as_json(report))
     else:

@@ -52,6 +52,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 raise CannotSimulate(f"workload.trace.rate: {error}") from None
         return scale.faster(self._read(path), speed * self.scenario.workload.load)
 
+    def files(self) -> tuple[str, ...]:
+        """What a run reads beside the plan, by the names that the scenario gives them."""
+        trace = self.scenario.workload.trace
+        return () if trace is None else (trace.file,)
+
+    def moved(self, places: dict[str, str]) -> "Plan":
+        """The same plan with those files elsewhere: name -> path."""
+        work = self.scenario.workload
+        if work.trace is not None:
+            work = replace(work, trace=replace(work.trace, file=places[work.trace.file]))
+        return replace(self, scenario=replace(self.scenario, workload=work))
+
     def _read(self, path: Path) -> Iterable[TraceRow]:
         trace = self.scenario.workload.trace
         assert trace is not None
@@ -67,6 +79,11 @@ def played(plan: Plan, progress: Callable[[Ratio, int], None] | None = None) -> 
         )
     except TraceError as error:
         raise CannotSimulate(str(error)) from None
+
+
+def reported(plan: Plan) -> bytes:
+    """Run it; the report as JSON. Raises as `played` does."""
+    return msgspec.json.encode(played(plan).report)
 
 
 def schema() -> dict[str, Any]:

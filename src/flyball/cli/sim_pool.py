@@ -2,10 +2,11 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import click
 import msgspec
@@ -16,7 +17,7 @@ from flyball.sim.report import Report
 
 def run_one(path: str, changes: tuple[str, ...]) -> bytes:
     """One run of a scenario file with changes; its report as JSON (it crosses processes)."""
-    return msgspec.json.encode(sim_input.played(sim_input.load(path, changes)).report)
+    return sim_input.reported(sim_input.load(path, changes))
 
 
 def read(report: bytes) -> Report:
@@ -32,7 +33,8 @@ def jobs_default() -> int:
 @contextmanager
 def pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Processes that inherit nothing; on an interrupt, what has not begun is given up."""
-    made = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    made = ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent)
     try:
         yield made
     except KeyboardInterrupt:
@@ -42,8 +44,28 @@ def pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
         made.shutdown(wait=True, cancel_futures=True)
 
 
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever: it holds both ends."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class Workers(Protocol):
+    """Who takes tasks: processes of this machine, or other machines."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        """Begin `function(*arguments)` when there is room."""
+        ...
+
+
 def each(
-    workers: ProcessPoolExecutor, tasks: Iterable[tuple[Any, Callable[..., Any], tuple[Any, ...]]]
+    workers: Workers, tasks: Iterable[tuple[Any, Callable[..., Any], tuple[Any, ...]]]
 ) -> Iterator[tuple[Any, Any]]:
     """(key, result) of each task (key, function, arguments), as they end."""
     waiting: dict[Future[Any], Any] = {

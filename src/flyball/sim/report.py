@@ -13,8 +13,9 @@ import numpy as np
 from msgspec import Struct
 
 from flyball.model.request import RequestClass
+from flyball.sim import tables
 from flyball.sim.exchange import Call, End
-from flyball.units import Joules, Ratio, Seconds, Tokens, Usd
+from flyball.units import MS_PER_S, Joules, Ratio, Seconds, Tokens, Usd
 
 _CHUNK = 4096
 ENDS: tuple[End, ...] = ("served", "refused", "failed", "gave-up", "unfinished")
@@ -113,6 +114,59 @@ class Report(Struct, frozen=True, kw_only=True):
     breaches_count: int
     events: int
     digest: str
+
+    def _repr_html_(self) -> str:
+        """Tables for a notebook; they need nothing else."""
+        head = tables.note(
+            f"{self.name}: core {self.core}, load {self.load:g}, seed {self.seed}, "
+            f"{self.measured_s:g} of {self.duration_s:g} s measured, version {self.version}"
+        )
+        broken = [tables.note(f"INVARIANTS BROKEN: {self.breaches_count}")]
+        served = [*self.classes, self.total] if len(self.classes) > 1 else [self.total]
+        return "\n".join(
+            [
+                head,
+                *(broken if self.breaches_count else []),
+                tables.table("Classes", _CLASS_HEAD, [_class_cells(one) for one in served]),
+                tables.table("Pools", _POOL_HEAD, [_pool_cells(one) for one in self.pools]),
+                tables.table("Cost", _COST_HEAD, [_cost_cells(self)]),
+            ]
+        )
+
+
+_CLASS_HEAD = (
+    "class", "calls", "in time", "goodput, 1/s", "TTFT p50, ms", "p99", "TPOT p50, ms", "p99",
+    "E2E p50, s", "p99", "cached", "tries",
+)  # fmt: skip
+_POOL_HEAD = (
+    "pool", "site", "replicas", "replica-hours", "busy", "kWh", "USD", "preemptions", "starts",
+    "drains",
+)  # fmt: skip
+_COST_HEAD = ("execution error, USD", "missed", "machines", "energy", "J per answer token")
+
+
+def _class_cells(one: ClassReport) -> tuple[str, ...]:
+    first, later, whole = one.ttft_s, one.tpot_s, one.e2e_s
+    return (
+        one.name, f"{one.calls:,}", f"{one.in_time_ratio:.2%}", f"{one.goodput_rps:,.2f}",
+        f"{first.p50 * MS_PER_S:,.0f}", f"{first.p99 * MS_PER_S:,.0f}",
+        f"{later.p50 * MS_PER_S:,.1f}", f"{later.p99 * MS_PER_S:,.1f}",
+        f"{whole.p50:,.2f}", f"{whole.p99:,.2f}", f"{one.cached_ratio:.1%}",
+        f"{one.tries_per_call:.2f}",
+    )  # fmt: skip
+
+
+def _pool_cells(one: PoolReport) -> tuple[str, ...]:
+    return (
+        one.name, one.site, f"{one.replicas:,}", f"{one.replica_hours:,.2f}",
+        f"{one.busy_ratio:.0%}", f"{one.joules / 3.6e6:,.3f}", f"{one.usd + one.energy_usd:,.2f}",
+        f"{one.preemptions:,}", f"{one.starts:,}", f"{one.drains:,}",
+    )  # fmt: skip
+
+
+def _cost_cells(one: Report) -> tuple[str, ...]:
+    usd = (one.execution_error_usd, one.total.value_missed_usd, one.machine_usd, one.energy_usd)
+    return (*(f"{value:,.2f}" for value in usd), f"{one.joules_per_output_token:.3f}")
 
 
 class Outcomes:

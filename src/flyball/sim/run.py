@@ -41,6 +41,10 @@ class Result(Struct, frozen=True, kw_only=True):
     report: Report
     columns: dict[str, np.ndarray]
 
+    def _repr_html_(self) -> str:
+        """The report's tables, for a notebook."""
+        return self.report._repr_html_()
+
 
 def generated(scenario: Scenario) -> Iterator[TraceRow]:
     """The rows of a scenario whose load is generated, at its own rate times its load."""

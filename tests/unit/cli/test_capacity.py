@@ -6,6 +6,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from flyball.cli.capacity import command, edge, shown, summary
+from support.markup import Cells
 from support.worlds import data
 
 
@@ -31,8 +32,13 @@ def test_gains_are_paired_by_seed() -> None:
     assert result.load["b"].mean == 1.5
     said = shown(result)
     assert "a against b: +20.0% [+20.0%, +20.0%]" in said
+    page = Cells.read(result._repr_html_())
+    assert page.captions[1] == "Load over that of b"
+    assert page.rows[1][:2] == ["a", "1.800"] and page.rows[1][4] == "1.200, 2.400"
+    assert page.rows[4] == ["a", "1.200", "1.200", "1.200"]
 
 
 def test_no_gain_is_told_against_nothing() -> None:
     result = summary("s", ("a", "b"), (1,), 0.95, {("a", 1): 1.0, ("b", 1): 0.0})
     assert result.gain == {}
+    assert len(Cells.read(result._repr_html_()).captions) == 1

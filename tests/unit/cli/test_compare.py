@@ -6,7 +6,8 @@ from pathlib import Path
 from click.testing import CliRunner
 from msgspec.structs import replace
 
-from flyball.cli.compare import command, differences, parted
+from flyball.cli.compare import Comparison, command, differences, parted
+from support.markup import Cells
 from support.worlds import data, ran
 
 REPORT = ran(duration_s=5).report
@@ -38,3 +39,14 @@ def test_two_cores_are_compared_on_the_same_seeds(tmp_path: Path) -> None:
     assert len(rows["in time"]["difference"]["values"]) == 2
     text = CliRunner().invoke(command, [sides[0], sides[0], "--seeds", "2"]).stdout
     assert "2 paired seeds" in text and "*" not in text.split("\n", 3)[3]
+
+
+def test_a_notebook_says_which_differences_are_sure() -> None:
+    a = [replace(REPORT, machine_usd=usd) for usd in (1.0, 5.0, 9.0)]
+    b = [replace(REPORT, machine_usd=usd + 1.0) for usd in (1.0, 5.0, 9.0)]
+    made = Comparison(a="x.yaml", b="<y>", seeds=3, differences=tuple(differences(a, b)))
+    shown = Cells.read(made._repr_html_())
+    assert shown.captions == ["A = x.yaml, B = <y>: 3 paired seeds"]
+    rows = {row[0]: row[1:] for row in shown.rows}
+    assert rows["machines, USD"] == ["5", "6", "1", "1", "1", "yes"]
+    assert rows["in time"][-1] == "no"

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from flyball.dialects.traces.row import TraceRow
 from flyball.model.request import Promise, RequestClass
 from flyball.sim.exchange import Call, End
 from flyball.sim.report import Outcomes, Spread, class_reports, digest, spread
+from support.markup import Cells
+from support.worlds import ran
 
 FAST = RequestClass(name="fast", value_usd=2.0, promise=Promise(ttft_s=0.5))
 SLOW = RequestClass(name="slow", value_usd=1.0)
@@ -79,3 +82,22 @@ def test_percentiles_are_numpy_s() -> None:
     values = np.arange(101.0)
     found = spread(values)
     assert (found.p50, found.p90, found.p99, found.max, found.mean) == (50, 90, 99, 100, 50)
+
+
+def test_a_notebook_shows_the_report_s_own_figures() -> None:
+    made = ran(duration_s=5)
+    report = made.report
+    shown = Cells.read(report._repr_html_())
+    assert made._repr_html_() == report._repr_html_()
+    assert shown.captions == ["Classes", "Pools", "Cost"]
+    by_name = {row[0]: row for row in shown.rows}
+    total = report.total
+    assert by_name["all"][1:4] == [
+        f"{total.calls:,}", f"{total.in_time_ratio:.2%}", f"{total.goodput_rps:,.2f}"
+    ]  # fmt: skip
+    assert {"h100", "l40s"} <= set(by_name)
+    assert by_name[f"{report.execution_error_usd:,.2f}"][2] == f"{report.machine_usd:,.2f}"
+    assert "INVARIANTS" not in report._repr_html_()
+    broken = replace(report, name="<x>", breaches=("r1: lost",), breaches_count=1)
+    assert "INVARIANTS BROKEN: 1" in broken._repr_html_()
+    assert "&lt;x&gt;" in broken._repr_html_()
