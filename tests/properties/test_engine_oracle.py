@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from flyball.model.plant import Job, Progress
 from flyball.model.profile import EngineLimits, PowerCurve, Profile, StepCost
+from flyball.sim.batching import SGLANG, VLLM, Batching
 from flyball.sim.engine import Engine
 from flyball.sim.oracle import replay
 from flyball.sim.replay import replay as replay_trace
@@ -32,7 +33,7 @@ def profiles(draw: st.DrawFn) -> Profile:
 
 
 @st.composite
-def loads(draw: st.DrawFn, profile: Profile) -> Load:
+def loads(draw: st.DrawFn, profile: Profile, some_prefilled: bool = False) -> Load:
     """Jobs of three families of prompts; a family shares its leading blocks."""
     room, block = profile.limits.kv_tokens_max, profile.limits.block_tokens
     at, load = 0.0, []
@@ -45,7 +46,9 @@ def loads(draw: st.DrawFn, profile: Profile) -> Load:
             family * 1000 + k if k < shared else 10**6 + i * 1000 + k
             for k in range((tokens + output) // block)
         )
-        load.append((at, Job(f"j{i}", tokens, output, hashes, draw(st.sampled_from([0, 0, 1])))))
+        priority = draw(st.sampled_from([0, 0, 1]))
+        prefilled = some_prefilled and output > 1 and draw(st.booleans())
+        load.append((at, Job(f"j{i}", tokens, output, hashes, priority, prefilled)))
     return load
 
 
@@ -53,13 +56,15 @@ def in_order(told: list[Progress]) -> list[tuple[float, str, str, int]]:
     return sorted((one.at, one.job, one.kind, one.tokens) for one in told)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.data(), st.booleans())
-def test_events_equal_steps(data: st.DataObject, prefix_cache: bool) -> None:
+@settings(max_examples=300, deadline=None)
+@given(st.data(), st.booleans(), st.sampled_from([VLLM, SGLANG]), st.booleans())
+def test_events_equal_steps(
+    data: st.DataObject, prefix_cache: bool, batching: Batching, some_prefilled: bool
+) -> None:
     profile = data.draw(profiles())
-    load = data.draw(loads(profile))
-    want = in_order(replay(profile, load, prefix_cache=prefix_cache))
-    engine = Engine(profile, prefix_cache=prefix_cache)
+    load = data.draw(loads(profile, some_prefilled))
+    want = in_order(replay(profile, load, prefix_cache=prefix_cache, batching=batching))
+    engine = Engine(profile, prefix_cache=prefix_cache, batching=batching)
     for at, job in load:
         assert engine.submit(at, job)
     told = engine.advance(math.inf)
@@ -67,7 +72,7 @@ def test_events_equal_steps(data: st.DataObject, prefix_cache: bool) -> None:
     assert in_order(told) == want
     state = engine.snapshot()
     assert (state.running, state.waiting, state.kv_blocks_used) == (0, 0, 0)
-    assert state.output_tokens == sum(job.output_tokens for _, job in load)
+    assert state.output_tokens == sum(job.output_tokens - job.prefilled for _, job in load)
 
 
 @settings(max_examples=150, deadline=None)
@@ -94,13 +99,13 @@ def test_a_trace_replayed_in_one_loop_equals_steps(data: st.DataObject) -> None:
     assert np.array_equal(times.finished_s, [last[place] for place in range(len(load))])
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.data())
-def test_small_steps_of_the_clock_change_nothing(data: st.DataObject) -> None:
+@settings(max_examples=150, deadline=None)
+@given(st.data(), st.sampled_from([VLLM, SGLANG]))
+def test_small_steps_of_the_clock_change_nothing(data: st.DataObject, batching: Batching) -> None:
     profile = data.draw(profiles())
-    load = data.draw(loads(profile))
-    want = in_order(replay(profile, load))
-    engine = Engine(profile)
+    load = data.draw(loads(profile, some_prefilled=True))
+    want = in_order(replay(profile, load, batching=batching))
+    engine = Engine(profile, batching=batching)
     told: list[Progress] = []
     now, todo = 0.0, list(load)
     while True:

@@ -18,7 +18,8 @@ class Job(Struct, frozen=True, gc=False):
 
     `block_hashes[i]` names the content of blocks 0..i of the prompt (and, where it is known, of the
     answer after it); equal hashes mean equal content. `output_tokens` 0 = no answer (embeddings).
-    Lower `priority` goes first, as in vLLM.
+    Lower `priority` goes first, as in vLLM. `prefilled` = another engine has computed its prompt
+    and made its first token; its KV comes along, so that it only decodes here.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Job(Struct, frozen=True, gc=False):
     output_tokens: Tokens
     block_hashes: tuple[int, ...] = ()
     priority: int = 0
+    prefilled: bool = False
 
 
 class Progress(Struct, frozen=True, gc=False):

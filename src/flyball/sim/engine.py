@@ -7,7 +7,10 @@ budget is computed in chunks; when KV blocks run out, the least urgent, newest j
 blocks and is computed again later. The step's time is `Profile`'s. Three simplifications, all
 deliberate: the blocks of a whole prompt are taken when it is admitted (vLLM makes sure of them with
 `scheduler_reserve_full_isl`); an answer's blocks can be found by others once its job has left; host
-work is part of the step's base.
+work is part of the step's base. Other engines' rules are a `Batching` (`sim/batching.py`).
+
+A job whose prompt was computed elsewhere (`Job.prefilled`) joins the decoding jobs when it has a
+slot and its blocks, and costs no prompt tokens; if it is preempted, its prompt is computed here.
 
 A run of pure decode steps is advanced in one go: with n sequences each step costs per_kv_token_s
 times n more than the last (`sim/stretch.py`). Time is counted in whole femtoseconds, so this closed
@@ -21,35 +24,12 @@ from collections import deque
 from flyball.model.plant import Job, PlantState, Progress
 from flyball.model.profile import Profile
 from flyball.sim.batch import Batch
+from flyball.sim.batching import VLLM, Batching
 from flyball.sim.kvcache import KvCache
+from flyball.sim.stay import Stay
 from flyball.sim.steptime import TICKS_PER_S, StepTime, seconds
 from flyball.sim.stretch import Stretch
 from flyball.units import Seconds, Tokens
-
-
-class _Run:
-    """One admitted or waiting job: what it has computed, made, and holds."""
-
-    __slots__ = (
-        "at", "blocks", "computed", "finish_step", "generated", "hashes", "held", "job",
-        "joined_step", "published", "reported", "seq", "started", "total",
-    )  # fmt: skip
-
-    def __init__(self, at: Seconds, job: Job, seq: int, hashes: tuple[int, ...]) -> None:
-        self.at = at
-        self.job = job
-        self.seq = seq
-        self.hashes = hashes
-        self.total = job.input_tokens  # tokens to compute before the next token can be made
-        self.computed = 0
-        self.generated = 0  # answer tokens made when it last joined (or left) the decoding jobs
-        self.reported = 0
-        self.started = False
-        self.blocks = 0  # KV blocks held, named and unnamed
-        self.held: list[int] = []
-        self.published = 0  # hashes looked at so far, from the first
-        self.joined_step = 0
-        self.finish_step = -1  # -1 = not decoding
 
 
 class Engine:
@@ -61,11 +41,11 @@ class Engine:
     """
 
     __slots__ = (
-        "_arrivals", "_batch", "_block", "_budget", "_busy", "_cache", "_cost", "_finishes",
-        "_gone", "_group_tokens", "_hit_tokens", "_landing", "_news", "_now", "_output_tokens",
-        "_partial", "_planned", "_preemptions", "_prefix_cache", "_prompt_tokens",
-        "_query_tokens", "_running", "_runs", "_seq", "_seqs_max", "_stretch", "_waiting",
-        "_watt_ticks", "_watts", "max_waiting", "profile",
+        "_arrivals", "_batch", "_batching", "_block", "_budget", "_busy", "_cache", "_cost",
+        "_decodes", "_finishes", "_gone", "_group_tokens", "_hit_tokens", "_landing", "_mixes",
+        "_news", "_now", "_output_tokens", "_partial", "_pauses", "_planned", "_preemptions",
+        "_prefix_cache", "_prompt_tokens", "_query_tokens", "_running", "_runs", "_seq",
+        "_seqs_max", "_stretch", "_waiting", "_watt_ticks", "_watts", "max_waiting", "profile",
     )  # fmt: skip
 
     def __init__(
@@ -75,9 +55,12 @@ class Engine:
         prefix_cache: bool = True,
         prefix_tokens: Tokens = 0,
         max_waiting: int = 1_000_000,
+        batching: Batching = VLLM,
     ) -> None:
         limits = profile.limits
         self.profile = profile
+        self._batching = batching
+        self._mixes = batching.mixes
         self.max_waiting = max_waiting
         self._block = limits.block_tokens
         self._group_tokens = prefix_tokens or limits.block_tokens
@@ -94,18 +77,20 @@ class Engine:
         self._seqs_max = limits.seqs_max
         self._budget = limits.step_tokens_max
         self._cost = StepTime(profile)
-        self._arrivals: deque[_Run] = deque()  # not yet at the engine, by time
-        self._waiting: list[tuple[int, int, _Run]] = []
-        self._runs: dict[str, _Run] = {}  # every job inside, by id
-        self._running: dict[int, _Run] = {}  # admitted jobs, by seq
-        self._partial: _Run | None = None  # its prompt is partly computed
-        self._landing: list[_Run] = []  # their prompts will be complete when this step ends
-        self._gone: list[_Run] = []  # cancelled while a step ran
+        self._arrivals: deque[Stay] = deque()  # not yet at the engine, by time
+        self._waiting: list[tuple[int, int, Stay]] = []
+        self._runs: dict[str, Stay] = {}  # every job inside, by id
+        self._running: dict[int, Stay] = {}  # admitted jobs, by seq
+        self._partial: Stay | None = None  # its prompt is partly computed
+        self._landing: list[Stay] = []  # their prompts will be complete when this step ends
+        self._gone: list[Stay] = []  # cancelled while a step ran
         self._seq = 0
         self._now = 0.0
         self._batch = Batch(self._block)
-        self._finishes: list[tuple[int, int, _Run]] = []  # when each decoding job ends: step, seq
+        self._finishes: list[tuple[int, int, Stay]] = []  # when each decoding job ends: step, seq
         self._planned = False
+        self._decodes = True  # whether the decoding jobs take part in the steps under way
+        self._pauses = 0  # steps without them
         self._stretch = Stretch()  # the run of steps under way, or where the next one starts
         self._news: list[Progress] = []  # happened when the run was planned, not yet told
         self._preemptions = 0
@@ -122,14 +107,15 @@ class Engine:
     def submit(self, at: Seconds, job: Job) -> bool:
         """Bring a job at `at`; False = refused, as `max_waiting` jobs wait already.
 
-        Raises ValueError if the job can never fit, its id is inside already, or `at` lies before
-        the engine's time or before the last job submitted.
+        Raises ValueError if it can never fit, its id is inside already, or `at` lies before the
+        engine's time or before the last job submitted.
         """
         if len(self._waiting) + len(self._arrivals) >= self.max_waiting:
             return False
         limits = self.profile.limits
-        if job.input_tokens < 1 or job.output_tokens < 0:
-            raise ValueError(f"job {job.id!r} needs at least 1 input token and 0 output tokens")
+        if job.input_tokens < 1 or job.output_tokens < (2 if job.prefilled else 0):
+            least = "2 output tokens, its first being made" if job.prefilled else "0 output tokens"
+            raise ValueError(f"job {job.id!r} needs at least 1 input token and {least}")
         if job.input_tokens + job.output_tokens > self._cache.blocks * self._block:
             raise ValueError(
                 f"job {job.id!r} needs {job.input_tokens + job.output_tokens} tokens of KV cache, "
@@ -142,7 +128,7 @@ class Engine:
         if at < self._now or (arrivals and at < arrivals[-1].at):
             raise ValueError(f"job {job.id!r} comes at {at} s, before the engine's time")
         self._seq += 1
-        run = _Run(at, job, self._seq, job.block_hashes if self._prefix_cache else ())
+        run = Stay(at, job, self._seq, job.block_hashes if self._prefix_cache else ())
         self._runs[job.id] = run
         arrivals.append(run)
         if self._planned and self._stretch.count > 1 and len(self._running) < self._seqs_max:
@@ -198,9 +184,9 @@ class Engine:
     def advance(self, to: Seconds, *, tokens: bool = False) -> list[Progress]:
         """Move the clock to `to` and tell, in order of time, what happened up to and at `to`.
 
-        With `tokens`, the list ends with one entry per running job that made tokens since they were
-        last told; without, `produced` answers for one job. A step that begins exactly at `to` is
-        planned later, so that a job submitted at `to` still gets into it.
+        With `tokens`, the list ends with one entry per running job that made tokens since last
+        told. A step that begins exactly at `to` is planned later, so that a job submitted at `to`
+        still gets into it.
         """
         out: list[Progress] = []
         if self._news:
@@ -215,7 +201,7 @@ class Engine:
     def produced(self, job_id: str) -> Tokens:
         """Answer tokens made so far by a job inside; KeyError if it is not inside."""
         run = self._runs[job_id]
-        return self._produced(run, self._steps_done())
+        return self._made(run, self._steps_done())
 
     def snapshot(self) -> PlantState:
         """The engine as its own metrics would show it at its present time."""
@@ -234,7 +220,7 @@ class Engine:
             preemptions=self._preemptions,
             prompt_tokens=self._prompt_tokens,
             output_tokens=self._output_tokens + self._batch.seqs * done,
-            steps=self._batch.step + done,
+            steps=self._batch.step + self._pauses + done,
             busy_s=seconds(self._busy),
             joules=self._watt_ticks / TICKS_PER_S,
         )
@@ -262,7 +248,10 @@ class Engine:
             span = stretch.pass_by()
             self._busy += span
             self._watt_ticks += span * watts[len(running)]
-            self._output_tokens += batch.pass_by(count)
+            if self._decodes:
+                self._output_tokens += batch.pass_by(count)
+            else:
+                self._pauses += 1
             if self._gone:
                 for run in self._gone:
                     self._leave(run)
@@ -275,44 +264,53 @@ class Engine:
     def _plan(self, news: list[Progress]) -> None:
         """Decide the next run of steps; at least one job is here or has arrived."""
         stretch, arrivals, waiting = self._stretch, self._arrivals, self._waiting
-        batch, cache = self._batch, self._cache
+        batch = self._batch
         if arrivals:
             if not self._running and not waiting:
                 stretch.wait_until(arrivals[0].at)
             while arrivals and arrivals[0].at <= stretch.end_s:
                 run = arrivals.popleft()
                 heapq.heappush(waiting, (run.job.priority, run.seq, run))
-        settled = True
-        needed = batch.needed()
-        if needed > cache.free:
-            settled = self._make_room(news)
-        elif needed:
-            cache.take(needed)
-        self._planned = True
+        mixes = self._mixes
+        settled = self._pay_step(news) if mixes else True
+        self._planned = self._decodes = True
         has_slot = len(self._running) < self._seqs_max
         if (waiting and has_slot) or self._partial is not None:
             prompt_tokens, context = self._schedule_prompts(settled, news)
             if prompt_tokens:
-                cost = self._cost.mixed(batch.seqs, batch.kv_tokens, prompt_tokens, context)
-                stretch.set_one(cost)
+                self._decodes = mixes
+                seqs, kv_tokens = (batch.seqs, batch.kv_tokens) if mixes else (0, 0)
+                stretch.set_one(self._cost.mixed(seqs, kv_tokens, prompt_tokens, context))
                 return
+        if not mixes:
+            settled = self._pay_step(news)
         first, slope = self._cost.decode(batch.seqs, batch.kv_tokens)
         # After a preemption the next step may admit again, so look there.
         stretch.set(first, slope, self._decode_steps() if settled else 1)
         if has_slot and arrivals and arrivals[0].at < stretch.end_s:
             stretch.cut(arrivals[0].at)
 
+    def _pay_step(self, news: list[Progress]) -> bool:
+        """Give each decoding job its next block; True = nobody had to go for that."""
+        needed = self._batch.needed()
+        if needed > self._cache.free:
+            return self._make_room(news)
+        if needed:
+            self._cache.take(needed)
+        return True
+
     def _make_room(self, news: list[Progress]) -> bool:
-        """Give each decoding job its next block, preempting if need be; True = nobody had to go.
+        """Preempt until the others have their next blocks; True = nobody had to go after all.
 
         As in vLLM the older jobs take what is free before the newest one is preempted.
         """
         settled, taken = True, 0
-        cache, batch = self._cache, self._batch
+        cache, batch, urgency = self._cache, self._batch, self._batching.urgency
         while batch.needed() - taken > cache.free:
-            taken += cache.free
-            cache.take(cache.free)
-            victim = max(self._running.values(), key=lambda run: (run.job.priority, run.seq))
+            if self._mixes:
+                taken += cache.free
+                cache.take(cache.free)
+            victim = max(self._running.values(), key=lambda run: urgency(run, self._made(run)))
             settled = False
             self._preemptions += 1
             self._leave(victim)
@@ -326,7 +324,7 @@ class Engine:
 
     def _schedule_prompts(self, may_admit: bool, news: list[Progress]) -> tuple[Tokens, int]:
         """Fill the step with prompt tokens: their number, and the sum of p * (2 * prefix + p)."""
-        budget = self._budget - self._batch.seqs
+        budget = self._budget - self._batch.seqs if self._mixes else self._budget
         taken = context = 0
         run = self._partial
         if run is not None:
@@ -341,17 +339,28 @@ class Engine:
             if not self._admit(run, news):
                 break
             heapq.heappop(waiting)
+            if run.is_ready:
+                run.is_ready = False
+                budget -= self._mixes
+                self._join(run)
+                continue
             chunk = min(run.total - run.computed, budget - taken)
             context += chunk * (2 * run.computed + chunk)
             taken += chunk
             self._compute(run, chunk)
         return taken, context
 
-    def _admit(self, run: _Run, news: list[Progress]) -> bool:
-        """Give a waiting job its blocks, shared ones first; False = there are not enough."""
+    def _admit(self, run: Stay, news: list[Progress]) -> bool:
+        """Give a waiting job its blocks, shared ones first; False = too few are free."""
         cache = self._cache
         blocks = fresh = -(-run.total // self._block)
-        if run.hashes:
+        if run.is_ready:
+            if self._mixes:  # this step is planned and paid for: its own next block comes with it
+                blocks = fresh = run.total // self._block + 1
+            if fresh > cache.free:
+                return False
+            run.computed = run.total
+        elif run.hashes:
             # At least one token must be computed, or there would be nothing to sample from.
             found, idle = cache.match(run.hashes, (run.total - 1) // self._group_tokens)
             fresh -= found * cache.group
@@ -369,13 +378,14 @@ class Engine:
         self._running[run.seq] = run
         if not run.started:
             run.started = True
-            if self._prefix_cache:
+            if self._prefix_cache and not run.is_ready:
                 self._query_tokens += run.total
                 self._hit_tokens += run.computed
-            news.append(Progress("admitted", run.job.id, self._stretch.end_s, run.computed))
+            cached = 0 if run.is_ready else run.computed
+            news.append(Progress("admitted", run.job.id, self._stretch.end_s, cached))
         return True
 
-    def _compute(self, run: _Run, chunk: Tokens) -> None:
+    def _compute(self, run: Stay, chunk: Tokens) -> None:
         """Put `chunk` prompt tokens of a job into the step that is being planned."""
         run.computed += chunk
         if run.hashes:
@@ -387,7 +397,7 @@ class Engine:
             self._partial = run
 
     def _decode_steps(self) -> int:
-        """How many decode steps follow until a job ends or blocks run out (one is paid for)."""
+        """How many decode steps follow until a job ends or blocks run out; one is paid for."""
         finishes = self._finishes
         while finishes[0][2].finish_step != finishes[0][0]:
             heapq.heappop(finishes)
@@ -424,14 +434,14 @@ class Engine:
             else:
                 self._join(run)
 
-    def _join(self, run: _Run) -> None:
+    def _join(self, run: Stay) -> None:
         """A job whose prompt is complete decodes from the next step on."""
         run.joined_step = step = self._batch.step
         run.finish_step = step + run.job.output_tokens - run.generated
         self._batch.join(run.total)
         heapq.heappush(self._finishes, (run.finish_step, run.seq, run))
 
-    def _leave(self, run: _Run) -> None:
+    def _leave(self, run: Stay) -> None:
         """A job gives up its slot and its blocks: finished, preempted or cancelled."""
         if self._running.pop(run.seq, None) is None:
             return
@@ -451,7 +461,7 @@ class Engine:
         run.held = []
         run.blocks = run.computed = 0
 
-    def _publish(self, run: _Run, computed: Tokens) -> None:
+    def _publish(self, run: Stay, computed: Tokens) -> None:
         """Name the blocks that are full, so that others can share them."""
         full = min(computed // self._group_tokens, len(run.hashes))
         publish = self._cache.publish
@@ -475,7 +485,7 @@ class Engine:
         out.extend(news for news in self._news if news.job in self._runs)
         self._news.clear()
 
-    def _produced(self, run: _Run, steps_done: int) -> Tokens:
+    def _made(self, run: Stay, steps_done: int = 0) -> Tokens:
         if run.finish_step < 0:
             return run.generated
         return run.generated + self._batch.step + steps_done - run.joined_step
@@ -484,7 +494,7 @@ class Engine:
         done = self._steps_done()
         at = self._stretch.end_of(done) if self._planned else self._stretch.end_s
         for run in self._running.values():
-            made = self._produced(run, done)
+            made = self._made(run, done)
             if made > run.reported and run.job.id in self._runs:
                 out.append(Progress("tokens", run.job.id, at, made - run.reported))
                 run.reported = made

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from flyball.model.plant import Job, Progress
 from flyball.model.profile import Profile
+from flyball.sim.batching import VLLM, Batching
 from flyball.sim.steptime import StepTime, seconds, ticks_at_or_after
 from flyball.units import Seconds
 
@@ -29,6 +30,7 @@ class _Sequence:
     computed: int = 0
     target: int = 0
     seen: bool = False
+    ready: bool = False
     blocks: list[_Block] = field(default_factory=list[_Block])
 
 
@@ -75,14 +77,25 @@ class _Pool:
 
 
 class _StepByStep:
-    def __init__(self, profile: Profile, load: Sequence[tuple[Seconds, Job]], keep: bool) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        load: Sequence[tuple[Seconds, Job]],
+        keep: bool,
+        batching: Batching,
+    ) -> None:
         limits = profile.limits
+        self.batching = batching
         self.block = limits.block_tokens
         self.limits = limits
         self.cost = StepTime(profile)
         self.pool = _Pool(limits.kv_tokens_max // limits.block_tokens, keep)
         self.arrivals = [
-            (at + profile.request_overhead_s, _Sequence(job, i)) for i, (at, job) in enumerate(load)
+            (
+                at + profile.request_overhead_s,
+                _Sequence(job, i, generated=int(job.prefilled), ready=job.prefilled),
+            )
+            for i, (at, job) in enumerate(load)
         ]
         self.waiting: list[_Sequence] = []
         self.running: list[_Sequence] = []
@@ -99,10 +112,15 @@ class _StepByStep:
         return self.out
 
     def step(self) -> None:
-        preempted = self.grow()
-        decoding = [s for s in self.running if s.computed >= s.target]
+        if self.batching.mixes:
+            preempted = self.grow()
+            chunks = self.prompts(sum(s.computed >= s.target for s in self.running), preempted)
+        else:
+            chunks = self.prompts(0, False)
+            if not chunks:
+                self.grow()
+        decoding = [] if chunks and not self.batching.mixes else self.decoding(chunks)
         kv_tokens = sum(s.computed for s in decoding)
-        chunks = self.prompts(len(decoding), preempted)
         context = sum(p * (2 * s.computed + p) for s, p in chunks)
         prompt_tokens = sum(p for _, p in chunks)
         if chunks:
@@ -120,9 +138,18 @@ class _StepByStep:
             if s.computed == s.target:
                 self.land(s)
 
+    def decoding(self, chunks: list[tuple[_Sequence, int]]) -> list[_Sequence]:
+        """Who makes a token in a step with these prompts."""
+        partial = [s for s, _ in chunks]
+        return [s for s in self.running if s.computed >= s.target and s not in partial]
+
     def grow(self) -> bool:
-        """A block for each decoding sequence that needs one; the newest, least urgent give way."""
+        """A block for each decoding sequence that needs one; others give way where none is left."""
         preempted = False
+        if not self.batching.mixes:  # SGLang retracts until all have room, then hands out
+            while self.short() > len(self.pool.free):
+                preempted = True
+                self.preempt()
         for s in sorted(self.running, key=lambda s: (s.job.priority, s.seq)):
             if s.computed < s.target or s not in self.running:
                 continue
@@ -130,12 +157,21 @@ class _StepByStep:
                 if self.pool.free:
                     s.blocks.append(self.pool.take())
                     break
-                victim = max(self.running, key=lambda s: (s.job.priority, s.seq))
                 preempted = True
-                self.release(victim)
-                self.waiting.append(victim)
-                self.tell("preempted", victim, victim.generated)
+                self.preempt()
         return preempted
+
+    def short(self) -> int:
+        return sum(
+            s.computed >= s.target and s.computed == len(s.blocks) * self.block
+            for s in self.running
+        )
+
+    def preempt(self) -> None:
+        victim = max(self.running, key=lambda s: self.batching.urgency(s, s.generated))
+        self.release(victim)
+        self.waiting.append(victim)
+        self.tell("preempted", victim, victim.generated)
 
     def prompts(self, decoding: int, preempted: bool) -> list[tuple[_Sequence, int]]:
         budget = self.limits.step_tokens_max - decoding
@@ -151,20 +187,26 @@ class _StepByStep:
             if len(self.running) >= self.limits.seqs_max or not self.admit(s):
                 break
             self.running.append(self.waiting.pop(0))
+            if s.ready:
+                s.ready = False
+                budget -= self.batching.mixes
+                continue
             chunks.append((s, min(budget, s.target - s.computed)))
             budget -= chunks[-1][1]
             self.name_full(s, s.computed + chunks[-1][1])
         return chunks
 
     def admit(self, s: _Sequence) -> bool:
-        s.target = s.job.input_tokens + s.generated
+        s.target = s.job.input_tokens + (0 if s.ready else s.generated)
         shared: list[_Block] = []
-        if self.pool.keep:
+        if self.pool.keep and not s.ready:
             for name in s.job.block_hashes[: (s.target - 1) // self.block]:
                 if name not in self.pool.named:
                     break
                 shared.append(self.pool.named[name])
-        missing = -(-s.target // self.block) - len(shared)
+        # A ready one decodes at once, where prompts and answers share a step: one token more.
+        room = s.target + (s.ready and self.batching.mixes)
+        missing = -(-room // self.block) - len(shared)
         if missing + sum(1 for b in shared if not b.references) > len(self.pool.free):
             return False
         for block in shared:
@@ -174,6 +216,8 @@ class _StepByStep:
         if not s.seen:
             s.seen = True
             self.tell("admitted", s, s.computed)
+        if s.ready:
+            s.computed = s.target
         return True
 
     def name_full(self, s: _Sequence, computed: int) -> None:
@@ -206,7 +250,11 @@ class _StepByStep:
 
 
 def replay(
-    profile: Profile, load: Sequence[tuple[Seconds, Job]], *, prefix_cache: bool = True
+    profile: Profile,
+    load: Sequence[tuple[Seconds, Job]],
+    *,
+    prefix_cache: bool = True,
+    batching: Batching = VLLM,
 ) -> list[Progress]:
     """Serve `load` (in order of arrival) to its end; the same reports as `Engine.advance`."""
-    return _StepByStep(profile, load, prefix_cache).run()
+    return _StepByStep(profile, load, prefix_cache, batching).run()
