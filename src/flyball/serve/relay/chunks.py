@@ -73,7 +73,12 @@ class ChunkScan:
         Chunk data is appended to `body` if there is one. ValueError says what framing is bad.
         """
         at = 0
-        if body is None and self._phase == _AT_SIZE and not self._part:
+        if body is None and not self._part and self._phase == _AT_SIZE:
+            # An engine writes each event by itself: one whole chunk is what comes nearly always.
+            line_end = data.find(b"\r\n", 0, SHORT_LINE_BYTES_MAX)
+            length = _sizes[data[:line_end]] if line_end > 0 else 0
+            if length and line_end + 4 + length == len(data) and data.endswith(b"\r\n"):
+                return -1
             at = _skip_whole(data)
             if at == len(data):
                 return -1

@@ -6,6 +6,7 @@ answers through `write` and `answered`.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from flyball.model.faults import Refusal
@@ -53,7 +54,8 @@ class Owner(Protocol):
 
 
 class Downstream(asyncio.Protocol):
-    """One client connection. `exchange` is the owner's: what it does for the request at hand."""
+    """One client connection. `exchange` is the owner's: what it does for the request at hand;
+    `write` sends bytes as they are (the transport's own, as each chunk of a stream passes it)."""
 
     __slots__ = (
         "_at",
@@ -72,6 +74,7 @@ class Downstream(asyncio.Protocol):
         "request",
         "wheel_key",
         "writable",
+        "write",
     )
 
     def __init__(self, owner: Owner) -> None:
@@ -89,12 +92,14 @@ class Downstream(asyncio.Protocol):
         self.exchange: object = None
         self.phase = HEAD
         self.writable = True
+        self.write = cast(Callable[[bytes], None], None)
         self.due_at: Seconds = 0.0
         self.wheel_key = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected (and, with TLS, shaken hands)."""
         self._transport = cast(asyncio.Transport, transport)
+        self.write = self._transport.write
         owner = self._owner
         owner.connections.add(self)
         self._wait(owner.limits.idle_s_max)
@@ -299,10 +304,6 @@ class Downstream(asyncio.Protocol):
         """Answer a request that cannot be read, and close: what follows it cannot be trusted."""
         request = self.request if self.phase in (LENGTH_BODY, CHUNKED_BODY) else None
         self._owner.refuse(self, request, Refusal(code=code, detail=detail))
-
-    def write(self, data: bytes) -> None:
-        """Send these bytes as they are."""
-        self._transport.write(data)
 
     @property
     def is_whole(self) -> bool:

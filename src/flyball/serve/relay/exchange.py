@@ -32,11 +32,12 @@ from flyball.serve.relay.wire import (
     response_head,
     whole_answer,
 )
-from flyball.units import Bytes, Seconds
+from flyball.units import Bytes, Ratio, Seconds
 
 TAIL_PARTS_MAX = 8
 TAIL_BYTES_MAX: Bytes = surface.TAIL_BYTES
 OVERDUE_S: Seconds = 1.0
+LOOK_RATIO: Ratio = 0.125
 _CHUNK_LINE = re.compile(rb"\r\n[0-9A-Fa-f]+\r\n")
 _PASSED_ON = frozenset(("upstream_failed", "no_endpoint"))
 _SSE_END = {"chat": b"[DONE]", "completion": b"[DONE]", "message": b"message_stop"}
@@ -101,9 +102,10 @@ class Exchange:
         "_head",
         "_is_chunking",
         "_is_held_back",
-        "_last_byte_at",
+        "_moved_at",
         "_opening",
         "_output_bytes",
+        "_output_bytes_seen",
         "_place",
         "_request",
         "_response",
@@ -127,7 +129,7 @@ class Exchange:
         self._head = head
         self._arrived_at = at
         self._deadline_at: Seconds = 0.0
-        self._last_byte_at = at
+        self._moved_at = at
         self._forward: Forward | None = None
         self._place: Place | None = None
         self._response: Response | None = None
@@ -135,6 +137,7 @@ class Exchange:
         self._is_chunking = False
         self._is_held_back = False
         self._output_bytes = 0
+        self._output_bytes_seen = 0
         self._tail: deque[bytes] | None = None
         self._opening = b""
         self.id = request_id
@@ -246,26 +249,28 @@ class Exchange:
     def on_head(self, response: Response) -> None:
         """The head of an answer; it is sent on with the first of its body, so that until then
         another engine can still be asked."""
-        self._last_byte_at = self._desk.now()
+        self._moved_at = self._desk.now()
         if response.status == 429 or response.status >= 500:
             self._error = KeptError(response)
         else:
             self._response = response
+        self._due(self._deadline_at)
 
     def on_body(self, data: bytes, is_last: bool) -> None:
-        """Some of the body."""
+        """Some of the body. In the middle of a stream it costs no look at the clock: `expire` sees
+        by the count of bytes whether the answer moves."""
         tail = self._tail
         if tail is not None and not is_last and not self._is_chunking:
-            self._last_byte_at = self._desk.now()
-            self._output_bytes += len(data)
-            tail.append(data if len(data) <= TAIL_BYTES_MAX else data[-TAIL_BYTES_MAX:])
+            size = len(data)
+            self._output_bytes += size
+            tail.append(data if size <= TAIL_BYTES_MAX else data[-TAIL_BYTES_MAX:])
             self._connection.write(data)
             return
         response = self._response
         if response is None:
             self._keep_error(data, is_last)
             return
-        now = self._last_byte_at = self._desk.now()
+        now = self._moved_at = self._desk.now()
         if data:
             self._output_bytes += len(data)
             self._keep_tail(data)
@@ -401,14 +406,16 @@ class Exchange:
         if self.upstream is not None:
             self.upstream.set_flow(flowing)
         if flowing:
-            self._last_byte_at = self._desk.now()
+            self._moved_at = self._desk.now()
 
     def _due(self, deadline_at: Seconds) -> None:
-        """Look again at the deadline, or when an answer that has begun may have stalled."""
+        """Look again at the deadline, or at an answer that may have stalled: that one is looked at
+        eight times in the time a stall takes to be one, so it is seen an eighth late at most."""
         self._deadline_at = deadline_at
         now = self._desk.now()
-        since = self._last_byte_at if self._response or self._error else now
-        self.due_at = max(now, min(deadline_at, since + self._desk.limits.stall_s_max))
+        stall_s = self._desk.limits.stall_s_max
+        has_begun = self._response or self._error
+        self.due_at = min(deadline_at, now + stall_s * (LOOK_RATIO if has_begun else 1.0))
         self._desk.wheel.watch(self, now)
 
     def expire(self, now: Seconds) -> None:
@@ -419,9 +426,10 @@ class Exchange:
             self._desk.feed(DeadlinePassed(now, self.id))
             return
         stall_s = self._desk.limits.stall_s_max
-        if self._is_held_back:
-            self._last_byte_at = now
-        elif (self._response or self._error) and now - self._last_byte_at >= stall_s:
+        if self._is_held_back or self._output_bytes != self._output_bytes_seen:
+            self._output_bytes_seen = self._output_bytes
+            self._moved_at = now
+        elif (self._response or self._error) and now - self._moved_at >= stall_s:
             self.on_failed("stall", f"no byte for {stall_s:g} s")
         if not self.is_over:
             self._due(self._deadline_at)

@@ -280,17 +280,30 @@ class Upstream(asyncio.Protocol):
                 self._transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of an answer."""
-        if self._phase == _READ_BODY:
-            self._read_body(data)
-        elif self.attempt is None:
-            self._transport.abort()
+        """Bytes of an answer. Each chunk of each stream passes here: nothing is called that need
+        not be."""
+        attempt, scan = self.attempt, self._scan
+        if attempt is None:
+            if self._phase != _READ_BODY:
+                self._transport.abort()
+        elif self._phase != _READ_BODY:
+            self._read_head(attempt, data)
+        elif scan is None:
+            self._read_counted(attempt, data)
+        elif self._decode:
+            self._read_decoded(attempt, scan, data)
         else:
-            self._read_head(data)
+            try:
+                end = scan.feed(data)
+            except ValueError as bad:
+                self._break("garbage", str(bad))
+                return
+            if end < 0:
+                attempt.on_body(data, False)
+            else:
+                self._finish(attempt, data, end)
 
-    def _read_head(self, data: bytes) -> None:
-        attempt = self.attempt
-        assert attempt is not None
+    def _read_head(self, attempt: Attempt, data: bytes) -> None:
         self._parts = None
         if self._part:
             data = self._part + data
@@ -323,7 +336,7 @@ class Upstream(asyncio.Protocol):
         self._begin_body(response)
         attempt.on_head(response)
         if self.attempt is attempt and (data or not response.length):
-            self._read_body(data)
+            self.data_received(data)
 
     def _begin_body(self, response: Response) -> None:
         self._phase = _READ_BODY
@@ -331,24 +344,9 @@ class Upstream(asyncio.Protocol):
         self._left = response.length
         self._scan = ChunkScan() if response.length == CHUNKED else None
 
-    def _read_body(self, data: bytes) -> None:
-        attempt, scan = self.attempt, self._scan
-        if attempt is None:
-            return
-        if scan is not None:
-            if self._decode:
-                self._read_decoded(attempt, scan, data)
-                return
-            try:
-                end = scan.feed(data)
-            except ValueError as bad:
-                self._break("garbage", str(bad))
-                return
-            if end < 0:
-                attempt.on_body(data, False)
-            else:
-                self._finish(attempt, data, end)
-        elif self._left == UNTIL_END:
+    def _read_counted(self, attempt: Attempt, data: bytes) -> None:
+        """A body of a known length, or one that ends with the connection."""
+        if self._left == UNTIL_END:
             attempt.on_body(data, False)
         elif len(data) < self._left:
             self._left -= len(data)
