@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 help:
 	@echo "make demo    a fleet, the gateway and real traffic on this machine, in about a minute"
 	@echo "make test    all tests"
-	@echo "make real    install a real MLServer for the tests that need one"
+	@echo "make real    install a real MLServer and Ray for the tests that need them"
 	@echo "make check   style, types, import contract"
 	@echo "make bench   all benchmarks, rivals beside ours  (ONLY=name for one)"
 	@echo "make docs    write the generated reference again"
@@ -28,7 +28,12 @@ demo: $(STAMP)
 	$(BIN)/python tests/real/env.py mlserver
 	@touch $@
 
-real: .envs/mlserver/.installed
+# Ray, for the tests of sweeps on many machines (about 410 MB).
+.envs/ray/.installed: $(STAMP)
+	$(BIN)/python tests/real/env.py ray
+	@touch $@
+
+real: .envs/mlserver/.installed .envs/ray/.installed
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)

@@ -20,7 +20,10 @@ from flyball.cli import sim_input
 from flyball.cli.sim_input import Plan
 
 HERE = "here"
-_REMEDY = "Start one with `ray start --head`, or take `--on here`"
+_REMEDY = (
+    "Start one with `ray start --head`, set RAY_AUTH_TOKEN if it asks for a token, or take "
+    "`--on here`"
+)
 
 
 def checked(ctx: click.Context, param: click.Parameter, value: str) -> str:
