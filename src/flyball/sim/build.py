@@ -15,7 +15,9 @@ from flyball.governor.policy import Policy, Pricing, Resilience
 from flyball.model.fleet import Endpoint, Fleet, Pool, Site
 from flyball.model.profile import Profile
 from flyball.model.request import Promise, RequestClass
+from flyball.sim.agents import book
 from flyball.sim.cores import core_names
+from flyball.sim.program import GROUPS_MAX
 from flyball.sim.rivals import AUTOSCALERS, POWER_LOOPS, RETRIES, TRUNCATIONS
 from flyball.sim.rivals.constants import rivals
 from flyball.sim.scenario import FleetShape, PolicyShape, PoolShape, Scenario, Trigger
@@ -73,6 +75,7 @@ def build(scenario: Scenario, loaded: tuple[Fleet, Policy] | None = None) -> tup
     if fleet is not None:
         _check_triggers(scenario.triggers, fleet, faults)
         _check_promises(fleet, policy.classes, faults)
+        _check_programs(scenario, fleet, policy.classes, faults)
     if faults or fleet is None:
         raise ScenarioFaults(faults)
     mode = "observe" if scenario.core == "observe" else "enforce"
@@ -177,7 +180,9 @@ def _check_capacity(scenario: Scenario, faults: list[Fault]) -> None:
 
 def _check_names(scenario: Scenario, pools: list[str], faults: list[Fault]) -> None:
     work = scenario.workload
-    if (work.generate is None) == (work.trace is None):
+    if (work.generate is not None) + (work.trace is not None) != 1 and not (
+        work.programs and work.generate is work.trace is None
+    ):
         step = "Give one of `generate` and `trace`."
         faults.append(Fault(("workload",), "exactly one source of load is needed", step))
     for name in work.generate.mix if work.generate else ():
@@ -212,6 +217,35 @@ def _check_names(scenario: Scenario, pools: list[str], faults: list[Fault]) -> N
     if scenario.warmup_s >= scenario.duration_s:
         step = "Make it shorter than duration_s."
         faults.append(Fault(("warmup_s",), "nothing is left to report", step))
+
+
+def _check_programs(
+    scenario: Scenario, fleet: Fleet, classes: tuple[RequestClass, ...], faults: list[Fault]
+) -> None:
+    """Sessions need a class, an agent, a beginning, and a pool that can hold their context."""
+    known, names = book().agents, [klass.name for klass in classes]
+    shapes = scenario.workload.programs
+    if len(shapes) > GROUPS_MAX:
+        text = f"{len(shapes)} classes of sessions, at most {GROUPS_MAX} are told apart"
+        faults.append(Fault(("workload", "programs"), text, "Join some of them."))
+    longest = max((pool.profile.limits.kv_tokens_max for pool in fleet.pools), default=0)
+    for name, shape in shapes.items():
+        path = ("workload", "programs", name)
+        if name not in names:
+            faults.append(Fault(path, f"no class {name!r}", near(name, names)))
+        if not (shape.rate or shape.standing):
+            step = "Give `rate` or `standing` a value above 0."
+            faults.append(Fault(path, "no session would ever begin", step))
+        agent = known.get(shape.agent)
+        if agent is None:
+            step = near(shape.agent, list(known))
+            faults.append(Fault((*path, "agent"), f"no agent is named {shape.agent!r}", step))
+            continue
+        answer = int(agent.output_tokens[-1][1])
+        if (shape.input_tokens_max or agent.input_tokens_max) + answer > longest:
+            text = f"no pool holds its longest prompt and an answer of {answer:,} tokens"
+            step = f"Set input_tokens_max to at most {max(1, longest - answer):,}."
+            faults.append(Fault((*path, "input_tokens_max"), text, step))
 
 
 def _check_tuned(scenario: Scenario, faults: list[Fault]) -> None:

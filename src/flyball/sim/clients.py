@@ -1,9 +1,13 @@
 """What do clients do when they are refused, cut off or kept waiting?
 
-They are OpenAI's SDK (openai-python 2, `_base_client.py`): two retries of a connection error, a
-time-out or a status 408, 409, 429 or >= 500; `x-should-retry` overrules that; the pause is
-`retry-after` if it lies in (0, 60] s, else 0.5 s doubling to 8 s less up to 25 %. An answer that
-has begun is not tried again. Patience = how long a client waits for the first byte (600 s there).
+Two layers, the inner one first. All are OpenAI's SDK (openai-python 2, `_base_client.py`): two
+retries of a connection error, a time-out or a status 408, 409, 429 or >= 500; `x-should-retry`
+overrules that; the pause is `retry-after` if it lies in (0, 60] s, else 0.5 s doubling to 8 s less
+up to 25 %. An answer that has begun is not tried again. Patience = how long a client waits for the
+first byte (600 s there).
+
+Round it stands the loop of an agent, if the call has one (`AgentClient`): when the SDK has given
+up, it tries the whole call again, cut streams too, and heeds only the status.
 """
 
 from collections.abc import Callable
@@ -17,6 +21,7 @@ from flyball.sim.network import Network
 from flyball.units import Ratio, Seconds
 
 RETRY_AFTER_S_MAX: Seconds = 60.0
+_TRANSIENT = frozenset({408, 409, 429})
 
 
 class ClientRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,9 +34,9 @@ class ClientRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     jitter_ratio: Ratio = 0.25
     patience_s: dict[str, Seconds] = {}
 
-    def patience(self, class_name: str) -> Seconds:
+    def patience(self, class_name: str, default_s: Seconds = 600.0) -> Seconds:
         """How long a client of this class waits for a first byte."""
-        return self.patience_s.get(class_name, self.patience_s.get("", 600.0))
+        return self.patience_s.get(class_name, self.patience_s.get("", default_s))
 
 
 class Clients:
@@ -56,13 +61,17 @@ class Clients:
         self._closed = closed
         self._ended = ended
         self.tries = 0
+        self.sdk_retries = 0
+        self.agent_retries = 0
 
     def attempt(self, call: Call) -> None:
         """Send it, or send it again."""
         call.tries += 1
+        call.sdk_tries += 1
         self.tries += 1
         exchange = self._send(call)
-        patience_s = self._rules.patience(call.klass.name)
+        agent = call.agent
+        patience_s = self._rules.patience(call.klass.name, agent.timeout_s if agent else 600.0)
         self._clock.timer(self._clock.now + patience_s, exchange, self._lose_patience)
 
     def served(self, exchange: Exchange, status: int) -> None:
@@ -75,6 +84,7 @@ class Clients:
             self._end(call, "refused", f"status-{status}")
             return
         call.cached_tokens = exchange.cached_tokens
+        call.kept_ratio = exchange.kept_ratio
         call.output_tokens = call.row.output_tokens
         self._end(call, "served", "")
 
@@ -89,15 +99,20 @@ class Clients:
         if call.current is not exchange:
             return
         retry = fault.should_retry if refusal.should_retry is None else refusal.should_retry
-        if not retry or call.tries > self._rules.retries:
-            self._end(call, "refused" if fault.status < 500 else "failed", refusal.code)
+        if not retry or self._sdk_is_done(call):
+            end: End = "refused" if fault.status < 500 else "failed"
+            self._give_up(call, end, refusal.code, fault.status)
             return
         self._retry(call, refusal.retry_after_s)
 
     def cut_off(self, exchange: Exchange, refusal: Refusal) -> None:
         """The answer broke off in its midst."""
         if exchange.call.current is exchange:
-            self._end(exchange.call, "failed", refusal.code)
+            self._give_up(exchange.call, "failed", refusal.code, 502)
+
+    def _sdk_is_done(self, call: Call) -> bool:
+        retries = call.agent.sdk_retries if call.agent else self._rules.retries
+        return call.sdk_tries > retries
 
     def _lose_patience(self, exchange: Exchange) -> None:
         if exchange.first_byte:
@@ -107,8 +122,8 @@ class Clients:
             return
         call.current = None
         self._closed(exchange)
-        if call.tries > self._rules.retries:
-            self._end(call, "gave-up", "client-timeout")
+        if self._sdk_is_done(call):
+            self._give_up(call, "gave-up", "client-timeout", 408)
         else:
             self._retry(call, 0.0)
 
@@ -117,8 +132,30 @@ class Clients:
             pause_s = retry_after_s
         else:
             rules = self._rules
-            pause_s = min(rules.backoff_s * 2.0 ** (call.tries - 1), rules.backoff_s_max)
+            pause_s = min(rules.backoff_s * 2.0 ** (call.sdk_tries - 1), rules.backoff_s_max)
             pause_s *= 1.0 - rules.jitter_ratio * self._chance.uniform()
+        self.sdk_retries += 1
+        self._again(call, pause_s)
+
+    def _give_up(self, call: Call, end: End, code: str, status: int) -> None:
+        """The SDK tells its caller of the failure; an agent's loop may try anew."""
+        agent = call.agent
+        if (
+            agent is None
+            or call.agent_tries >= agent.attempts_max
+            or not (status in _TRANSIENT or status >= 500)
+        ):
+            self._end(call, end, code)
+            return
+        pause_s = agent.pause_s(call.agent_tries, self._chance.uniform())
+        self.agent_retries += 1
+        call.agent_tries += 1
+        call.sdk_tries = 0
+        call.first_at = 0.0
+        call.current = None
+        self._again(call, pause_s)
+
+    def _again(self, call: Call, pause_s: Seconds) -> None:
         self._clock.at(self._clock.now + self._network.to_client() + pause_s, self.attempt, call)
 
     def _end(self, call: Call, end: End, code: str) -> None:

@@ -156,7 +156,7 @@ class Driver:
             return
         self._exchanges[exchange.id] = exchange
         call, gateway = exchange.call, exchange.gateway
-        said = head(call.row, call.number, call.klass.name, self._model, call.tries)
+        said = head(call.row, call.number, call.klass.name, self._model, call.sdk_tries)
         draw = self._chance.uniform()
         self.feed(gateway, RequestArrived(self.time(gateway), exchange.id, said, draw))
 
@@ -178,6 +178,7 @@ class Driver:
         if exchange is None:
             return
         exchange.attempt = command.attempt
+        exchange.call.gateway_retries += command.attempt > 1
         exchange.endpoint = endpoint = command.endpoint
         exchange.job_id = f"{exchange.id}.{command.attempt}"
         exchange.first_byte = False
@@ -253,7 +254,8 @@ class Driver:
         if exchange.kept_ratio < 1.0:  # cut from the front: no block begins as it did before
             job = Job(job_id, exchange.input_tokens, row.output_tokens)
         else:
-            job = Job(job_id, row.input_tokens, row.output_tokens, row.prefix_blocks)
+            blocks = row.prefix_blocks + row.answer_blocks
+            job = Job(job_id, row.input_tokens, row.output_tokens, blocks)
         try:
             taken = replica.submit(job, exchange)
         except ValueError:  # longer than this engine's whole KV cache: a 400, as vLLM answers

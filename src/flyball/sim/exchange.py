@@ -2,17 +2,37 @@
 
 from typing import Literal
 
+from msgspec import Struct
+
 from flyball.dialects.traces.row import TraceRow
 from flyball.model.request import RequestClass
+from flyball.sim.agents import AgentClient
 from flyball.units import Ratio, Seconds, Tokens
 
 End = Literal["", "served", "refused", "failed", "gave-up", "unfinished"]
 
 
+class Lineage(Struct, frozen=True, gc=False):
+    """Whose call it is: the session's number, its step from 0, and how often that step has broken.
+
+    The layers below are counted by the call: tries of the agent, of its SDK, of the gateway.
+    """
+
+    program: int
+    step: int
+    repeat: int
+
+
 class Call:
-    """One answer that a client wants; it may take several tries, and ends once."""
+    """One answer that a client wants; it may take several tries, and ends once.
+
+    `agent` = the loop round the SDK that tries again when the SDK has given up; None = there is
+    none. Of all `tries` (sendings), `sdk_tries` belong to the agent's present one.
+    """
 
     __slots__ = (
+        "agent",
+        "agent_tries",
         "cached_tokens",
         "code",
         "current",
@@ -20,21 +40,39 @@ class Call:
         "end",
         "endpoint",
         "first_at",
+        "gateway_retries",
         "is_over",
+        "kept_ratio",
         "klass",
+        "lineage",
         "number",
         "output_tokens",
         "row",
+        "sdk_tries",
         "sent_at",
         "tries",
     )
 
-    def __init__(self, number: int, row: TraceRow, klass: RequestClass, at: Seconds) -> None:
+    def __init__(
+        self,
+        number: int,
+        row: TraceRow,
+        klass: RequestClass,
+        at: Seconds,
+        lineage: Lineage | None = None,
+        agent: AgentClient | None = None,
+    ) -> None:
         self.number = number
         self.row = row
         self.klass = klass
         self.sent_at = at
+        self.lineage = lineage
+        self.agent = agent
         self.tries = 0
+        self.agent_tries = 1
+        self.sdk_tries = 0
+        self.gateway_retries = 0
+        self.kept_ratio: Ratio = 1.0
         self.first_at: Seconds = 0.0
         self.done_at: Seconds = 0.0
         self.end: End = ""

@@ -15,6 +15,7 @@ from msgspec import Struct
 from flyball.model.request import RequestClass
 from flyball.sim import tables
 from flyball.sim.exchange import Call, End
+from flyball.sim.sessions import ProgramReport, Retries
 from flyball.units import MS_PER_S, Joules, Ratio, Seconds, Tokens, Usd
 
 _CHUNK = 4096
@@ -35,6 +36,12 @@ COLUMNS = {
     "input_tokens": "q",
     "cached_tokens": "q",
     "output_tokens": "q",
+    "program": "q",
+    "step": "q",
+    "repeat": "h",
+    "agent_tries": "h",
+    "gateway_retries": "h",
+    "kept_ratio": "d",
 }
 
 
@@ -87,7 +94,8 @@ class PoolReport(Struct, frozen=True, kw_only=True):
 
 class Report(Struct, frozen=True, kw_only=True):
     """One run. `execution_error_usd` = value missed + machines + energy: the one number that all
-    loops together should make small. `digest` = SHA-256 over every column of every call."""
+    loops together should make small. `token_usd` = what was answered, at list prices. `digest` =
+    SHA-256 over every column of every call."""
 
     name: str
     version: str
@@ -114,6 +122,9 @@ class Report(Struct, frozen=True, kw_only=True):
     breaches_count: int
     events: int
     digest: str
+    programs: tuple[ProgramReport, ...] = ()
+    retries: Retries = Retries()
+    token_usd: Usd = 0.0
 
     def _repr_html_(self) -> str:
         """Tables for a notebook; they need nothing else."""
@@ -199,6 +210,10 @@ class Outcomes:
             call.row.input_tokens,
             call.cached_tokens,
             call.output_tokens,
+            *_lineage(call),
+            call.agent_tries,
+            call.gateway_retries,
+            call.kept_ratio,
         )
         self.delivered += call.output_tokens
         self._latest.append(row)
@@ -219,6 +234,11 @@ class Outcomes:
         made = {name: np.array(column) for name, column in self._columns.items()}
         order = np.argsort(made["number"], kind="stable")
         return {name: column[order] for name, column in made.items()}
+
+
+def _lineage(call: Call) -> tuple[int, int, int]:
+    one = call.lineage
+    return (one.program, one.step, one.repeat) if one else (-1, 0, 0)
 
 
 def digest(columns: dict[str, np.ndarray]) -> str:

@@ -12,25 +12,31 @@ from flyball.governor.governor import Governor
 from flyball.governor.policy import Policy
 from flyball.model.fleet import Fleet
 from flyball.sim import workload
+from flyball.sim.agents import AgentClient
 from flyball.sim.build import replicas_of
 from flyball.sim.checks import Checks
 from flyball.sim.clients import Clients
 from flyball.sim.clock import Clock, Streams
 from flyball.sim.cores import cores
 from flyball.sim.driver import Driver, Tee
-from flyball.sim.exchange import Call
+from flyball.sim.exchange import Call, Lineage
 from flyball.sim.network import Network
 from flyball.sim.periods import PeerExchange, Planner, Scraper, ticking
 from flyball.sim.power import Power
+from flyball.sim.program import BLOCK_TOKENS
+from flyball.sim.programs import Programs, grouped
 from flyball.sim.replica import Replica
 from flyball.sim.report import Outcomes, PoolReport, Report, class_reports, digest
 from flyball.sim.rivals import AUTOSCALERS, POWER_LOOPS
 from flyball.sim.scaling import Scaling
 from flyball.sim.scenario import Scenario
+from flyball.sim.sessions import Retries, program_reports
+from flyball.sim.spend import Spend
 from flyball.sim.triggers import arm, spiked
-from flyball.units import Ratio, Seconds, seconds_from_ms, usd_per_joule
+from flyball.units import Ratio, Seconds, Tokens, seconds_from_ms, usd_per_joule
 
 PROGRESS_S: Seconds = 5.0
+TRUNCATION = "threshold_truncation"
 # After the last call has ended: time for closed connections to be heard of at the engines.
 SETTLE_S: Seconds = 1.0
 
@@ -48,7 +54,9 @@ class Result(Struct, frozen=True, kw_only=True):
 
 def generated(scenario: Scenario) -> Iterator[TraceRow]:
     """The rows of a scenario whose load is generated, at its own rate times its load."""
-    shape = scenario.workload.generate
+    shape, work = scenario.workload.generate, scenario.workload
+    if shape is None and work.programs and work.trace is None:
+        return iter(())
     if shape is None:
         raise ValueError("the load of this scenario is a trace: its rows must be given")
     rate = shape.rate * scenario.workload.load
@@ -129,12 +137,28 @@ class World:
         self.checks = Checks(fleet, policy, self.driver.knows)
         if scenario.checks:
             self.driver.sinks.record = self.checks.record
-        self._build_replicas()
-        self._build_loops()
-
-    def _build_replicas(self) -> None:
-        pools = {pool.name: pool for pool in self.fleet.pools}
         grain = self._next.block_tokens if self._next is not None else 0
+        if scenario.workload.programs and not grain:
+            grain = BLOCK_TOKENS
+        self._build_replicas(grain)
+        self._build_loops()
+        self.spend = Spend(
+            self.cores, scenario.loops.budget_usd_per_hour, scenario.loops.tuned.get(TRUNCATION)
+        )
+        period_s = self.spend.period_s
+        self.clock.every(period_s, self.spend.look, period_s)
+        self.programs = Programs(
+            self.clock,
+            grouped(scenario.workload.programs, grain),
+            streams,
+            self._send,
+            scenario.duration_s,
+            scenario.workload.load,
+            scenario.triggers,
+        )
+
+    def _build_replicas(self, grain: Tokens) -> None:
+        pools = {pool.name: pool for pool in self.fleet.pools}
         for pool in self.fleet.pools:
             block = pool.profile.limits.block_tokens
             if grain % block:
@@ -231,13 +255,7 @@ class World:
     def _arrive(self, _: None) -> None:
         row = self._next
         assert row is not None
-        klass = self._classes.get(row.class_name) or self.policy.classes[0]
-        call = Call(self.begun, row, klass, self.clock.now)
-        self.begun += 1
-        self.open.add(call)
-        self.clients.attempt(call)
-        if self.scenario.checks:
-            self.checks.queue(self.driver.in_flight, self.scenario.gateways.count)
+        self._send(row)
         self._next = following = next(self._rows, None)
         if following is None or following.at_s >= self.scenario.duration_s:
             self._next = None
@@ -245,9 +263,22 @@ class World:
         else:
             self.clock.at(following.at_s, self._arrive)
 
+    def _send(
+        self, row: TraceRow, lineage: Lineage | None = None, agent: AgentClient | None = None
+    ) -> None:
+        klass = self._classes.get(row.class_name) or self.policy.classes[0]
+        call = Call(self.begun, row, klass, self.clock.now, lineage, agent)
+        self.begun += 1
+        self.open.add(call)
+        self.clients.attempt(call)
+        if self.scenario.checks:
+            self.checks.queue(self.driver.in_flight, self.scenario.gateways.count)
+
     def _ended(self, call: Call) -> None:
         self.open.discard(call)
         self.outcomes.ended(call)
+        self.spend.ended(call)
+        self.programs.ended(call)
         if call.end == "served" and self.scalings:
             scaling = self.scalings.get(self.replicas[call.endpoint].pool.name)
             if scaling is not None:
@@ -256,7 +287,7 @@ class World:
             self._stop_if_done()
 
     def _stop_if_done(self) -> None:
-        if not self.open:
+        if not self.open and self.programs.is_over:
             self.clock.at(self.clock.now + SETTLE_S, lambda _: self.clock.stop())
 
     def _notice(self, gateway: int, notice: Notice) -> None:
@@ -298,8 +329,19 @@ class World:
             breaches_count=self.checks.broken,
             events=self.clock.events,
             digest=digest(columns),
+            programs=program_reports(self.programs.tallies),
+            retries=self._retries(columns),
+            token_usd=self.spend.usd,
         )
         return Result(report=report, columns=columns)
+
+    def _retries(self, columns: dict[str, np.ndarray]) -> Retries:
+        return Retries(
+            gateway=int(columns["gateway_retries"].sum()),
+            sdk=self.clients.sdk_retries,
+            agent=self.clients.agent_retries,
+            step=sum(one.steps_broken for one in self.programs.tallies.values()),
+        )
 
     def _pool_report(self, pool: str) -> PoolReport:
         mine = [replica for replica in self.replicas if replica.pool.name == pool]

@@ -15,6 +15,7 @@ from flyball.sim.clients import ClientRules
 NotNegative = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
 RatioOfOne = Annotated[float, Meta(ge=0, le=1)]
+RatioBelowOne = Annotated[float, Meta(ge=0, lt=1)]
 Count = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
@@ -83,6 +84,32 @@ class GenerateShape(_Section, frozen=True, kw_only=True):
     ] = field(default_factory=lambda: {"chat": 1.0})
 
 
+class ProgramsShape(_Section, frozen=True, kw_only=True):
+    """Sessions of agents: each step is asked for when the last one is answered and its tool done.
+
+    The keys below `standing` bend the agent's own figures, so that they fit a small fleet.
+    """
+
+    agent: Annotated[str, Meta(min_length=1, description="A name in data/agents.json.")]
+    rate: Annotated[NotNegative, Meta(description="Sessions begun per second.")] = 0.0
+    standing: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="Under way at the begin, each at some step.")
+    ] = 0
+    context_ratio: Annotated[
+        Positive, Meta(description="Multiple of all its context but the answers.")
+    ] = 1.0
+    input_tokens_max: Annotated[
+        Count | None, Meta(description="Longest prompt; it compacts beyond. Absent = its own.")
+    ] = None
+    steps_max: Annotated[Count | None, Meta(description="Only so many steps of each.")] = None
+    pause_s_max: Annotated[
+        NotNegative | None, Meta(description="Longest pause between steps, s. Absent = its own.")
+    ] = None
+    tool_failure_ratio: Annotated[
+        RatioBelowOne | None, Meta(description="Share of failing tools. Absent = its own.")
+    ] = None
+
+
 class TraceShape(_Section, frozen=True, kw_only=True):
     """Load as recorded. Give `rate` or `speed`, or neither."""
 
@@ -94,10 +121,14 @@ class TraceShape(_Section, frozen=True, kw_only=True):
 
 
 class WorkloadShape(_Section, frozen=True, kw_only=True):
-    """Where the requests come from: exactly one of the two; `load` multiplies the rate."""
+    """Where the requests come from: `generate` or `trace`, and agents' `programs` with or without
+    them; `load` multiplies all rates."""
 
     generate: GenerateShape | None = None
     trace: TraceShape | None = None
+    programs: Annotated[
+        dict[Name, ProgramsShape], Meta(description="Sessions of agents, by their class.")
+    ] = {}
     load: Annotated[Positive, Meta(description="Multiple of the load described.")] = 1.0
 
 
@@ -141,6 +172,9 @@ class LoopsShape(_Section, frozen=True, kw_only=True):
 
     retry: Annotated[str, Meta(description="sdk_default or budgeted, in the gateway.")] = ""
     truncation: Annotated[str, Meta(description="threshold_truncation.")] = ""
+    budget_usd_per_hour: Annotated[
+        NotNegative, Meta(description="Of tokens at list prices, seen by truncation; 0 = none.")
+    ] = 0.0
     power: Annotated[str, Meta(description="polca or static_cap; empty = only as needed.")] = ""
     power_low: Annotated[
         tuple[Name, ...], Meta(description="Pools whose work has low priority for that loop.")

@@ -144,4 +144,20 @@ def _copied(row: TraceRow, at_s: Seconds, copy: int) -> TraceRow:
         at_s=at_s,
         session=f"{row.session}+{copy}" if row.session else "",
         prefix_blocks=tuple(block + (copy << _COPY_SHIFT) for block in row.prefix_blocks),
+        answer_blocks=tuple(block + (copy << _COPY_SHIFT) for block in row.answer_blocks),
     )
+
+
+def spiked_times(
+    times: Iterable[Seconds], triggers: Sequence[Trigger], chance: Chance
+) -> list[Seconds]:
+    """The begins of sessions, with those in a spike's window multiplied by its factor."""
+    spikes = [trigger for trigger in triggers if trigger.kind == "spike" and trigger.factor > 1.0]
+    found: list[Seconds] = []
+    for at_s in times:
+        found.append(at_s)
+        for spike in spikes:
+            if spike.at_s <= at_s < spike.at_s + spike.for_s:
+                copies = _copies(spike.factor, chance)
+                found += [at_s + chance.uniform() * _SPREAD_S for _ in range(copies)]
+    return sorted(found)

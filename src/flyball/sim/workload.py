@@ -188,6 +188,7 @@ def _session_rows(
                     output_tokens=answer,
                     session=f"{name}-{base >> 20 & 0xFFFFFFF}",
                     prefix_blocks=_blocks(kind, prompt, base, system),
+                    answer_blocks=_answer_blocks(kind, prompt, answer, base),
                     block_tokens=BLOCK_TOKENS,
                     model=model,
                     class_name=name,
@@ -205,6 +206,13 @@ def _blocks(kind: Kind, prompt: Tokens, base: int, system: int) -> tuple[int, ..
     common = (base >> 48 << 48) | system << 14
     own = range(base + shared, base + prompt // BLOCK_TOKENS)
     return (*range(common, common + shared), *own)
+
+
+def _answer_blocks(kind: Kind, prompt: Tokens, answer: Tokens, base: int) -> tuple[int, ...]:
+    """Ids of the blocks that the answer fills: those by which the next turn's prompt has them."""
+    if not kind.added:
+        return ()
+    return tuple(range(base + prompt // BLOCK_TOKENS, base + (prompt + answer) // BLOCK_TOKENS))
 
 
 def _draw(rng: np.random.Generator, table: Quantiles) -> int:

@@ -6,6 +6,7 @@ import msgspec
 
 from flyball.dialects.traces import (
     agentic,
+    agentsteps,
     azure,
     bailian,
     burstgpt,
@@ -62,6 +63,11 @@ FORMATS: dict[str, Format] = {
         window_rows=1,
         layout="CSV or Parquet: trace_id,t_s,in_tokens,out_tokens,model,agent,blocks_rle",
     ),
+    "agentsteps": Format(
+        read=agentsteps.read,
+        window_rows=1,
+        layout="CSV: workload,session,step,t_s,in_chars,out_chars,lcp_prev_chars",
+    ),
     "table": Format(
         read=table.read,
         window_rows=4096,
@@ -96,6 +102,7 @@ def _of_header(line: str) -> str:
         "azure": {"timestamp", "contexttokens", "generatedtokens"},
         "burstgpt": {"timestamp", "model", "request tokens", "response tokens"},
         "agentic": {"trace_id", "t_s", "in_tokens", "out_tokens"},
+        "agentsteps": {"workload", "session", "t_s", "in_chars", "out_chars", "lcp_prev_chars"},
         "table": {"arrival_s", "input_tokens", "output_tokens"},
     }
     return next((name for name, mark in marks.items() if mark <= names), "")

@@ -12,7 +12,9 @@ class TraceRow(Struct, frozen=True, kw_only=True, gc=False):
 
     `at_s` counts from the first request of the trace. `prefix_blocks` are ids of the leading
     blocks of `block_tokens` tokens each: the same id is the same text after the same prefix.
-    `session` groups the calls of one conversation or agent; "" = the trace does not tell.
+    `answer_blocks` are those that the answer fills behind them, where it is known that a later
+    prompt contains it. `session` groups the calls of one conversation or agent; "" = the trace does
+    not tell.
     """
 
     at_s: Seconds
@@ -23,6 +25,7 @@ class TraceRow(Struct, frozen=True, kw_only=True, gc=False):
     block_tokens: Tokens = 0
     model: str = ""
     class_name: str = ""
+    answer_blocks: tuple[int, ...] = ()
 
 
 class Tally(Struct, kw_only=True):
