@@ -45,6 +45,21 @@ def test_end_and_body_do_not_depend_on_cuts(
     assert feed_cut(message[:-1], sizes, None)[0] == -1
 
 
+@given(pieces, st.lists(st.integers(1, 3), max_size=8), st.sampled_from([b"", b";a=b"]))
+def test_whole_chunks_one_or_several_at_a_time_read_as_byte_by_byte(
+    parts: list[bytes], groups: list[int], extension: bytes
+) -> None:
+    chunks = [b"%x%b\r\n%b\r\n" % (len(part), extension, part) for part in parts]
+    scan, slow = ChunkScan(), ChunkScan()
+    while chunks:
+        count = groups.pop() if groups else 1
+        data, chunks = b"".join(chunks[:count]), chunks[count:]
+        assert scan.feed(data) == -1 and scan.between_chunks
+        assert {slow.feed(data[i : i + 1]) for i in range(len(data))} == {-1}
+        assert slow.between_chunks
+    assert scan.feed(b"0\r\n\r\nnext") == 5
+
+
 class _Llhttp:
     def __init__(self) -> None:
         self.body = b""

@@ -7,6 +7,7 @@ import pytest
 from flyball.governor.commands import Abort, Hold
 from flyball.governor.events import AttemptFailed, DeadlinePassed, Served
 from flyball.model.faults import Refusal
+from flyball.serve.config.limits import Limits
 from flyball.serve.relay.exchange import TAIL_PARTS_MAX, _chunk
 from support.relay import ANSWER, SSE_HEAD, STREAM_BODY, Engine, ScriptCore, bench, chunk, post
 
@@ -52,8 +53,6 @@ def test_a_core_that_does_not_answer_a_deadline_is_told_again() -> None:
 
 
 def test_the_stream_of_a_slow_client_does_not_count_as_stalled() -> None:
-    from flyball.serve.config.limits import Limits
-
     async def serve(engine: Engine, reader, writer) -> None:
         await engine.read(reader)
         writer.write(SSE_HEAD)
@@ -73,6 +72,34 @@ def test_the_stream_of_a_slow_client_does_not_count_as_stalled() -> None:
             await client.head()
             assert len(await client.chunks()) == 300 * 65_000
             assert not made.core.seen(AttemptFailed)
+
+    asyncio.run(run())
+
+
+def test_an_answer_is_looked_at_often_enough_to_see_it_stall_an_eighth_late_at_most() -> None:
+    async def serve(engine: Engine, reader, writer) -> None:
+        await engine.read(reader)
+        for part in (SSE_HEAD, *[chunk(b"data: a\n\n")] * 3):
+            writer.write(part)
+            await asyncio.sleep(0.01)
+        await reader.read(1)
+
+    async def run() -> None:
+        async with bench(serve, limits=Limits(stall_s_max=8.0)) as made:
+            client = await made.client()
+            await client.send(post(STREAM_BODY))
+            await client.head()
+            for _ in range(3):
+                await client.reader.readuntil(b"a\n\n\r\n")
+            (exchange,) = made.gateway._exchanges.values()
+            now = made.gateway.now()
+            assert exchange.due_at <= now + 1.0, "not only after the time of a stall"
+            exchange.expire(now + 1.0)
+            exchange.expire(now + 8.9)
+            assert not made.core.seen(AttemptFailed), "it had moved before the first look"
+            exchange.expire(now + 9.0)
+            (failed,) = made.core.seen(AttemptFailed)
+            assert isinstance(failed, AttemptFailed) and failed.cause == "stall"
 
     asyncio.run(run())
 
