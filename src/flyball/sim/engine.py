@@ -362,13 +362,12 @@ class Engine:
             run.computed = run.total
         elif run.hashes:
             # At least one token must be computed, or there would be nothing to sample from.
-            found, idle = cache.match(run.hashes, (run.total - 1) // self._group_tokens)
+            match = found, idle, _ = cache.match(run.hashes, (run.total - 1) // self._group_tokens)
             fresh -= found * cache.group
             if fresh + idle * cache.group > cache.free:
                 return False
             if found:
-                cache.hold(run.hashes, found)
-                run.held = list(run.hashes[:found])
+                run.held = cache.hold(match)
             run.published = found
             run.computed = found * self._group_tokens
         elif fresh > cache.free:
@@ -456,21 +455,14 @@ class Engine:
             self._partial = None
         if run.hashes:
             self._publish(run, run.computed)
-        cache = self._cache
-        cache.release(run.blocks - len(run.held) * cache.group, run.held)
+        self._cache.release(run.blocks, run.held)
         run.held = []
         run.blocks = run.computed = 0
 
     def _publish(self, run: Stay, computed: Tokens) -> None:
         """Name the blocks that are full, so that others can share them."""
         full = min(computed // self._group_tokens, len(run.hashes))
-        publish = self._cache.publish
-        if len(run.held) == run.published:
-            if full > run.published:
-                run.held += publish(run.hashes[run.published : full])
-        else:  # some were copies of another job's blocks: that job's may be gone by now
-            mine = set(run.held)
-            run.held = [name for name in run.hashes[:full] if name in mine or publish((name,))]
+        run.held = self._cache.publish(run.hashes, run.published, full, run.held)
         run.published = full
 
     def _steps_done(self) -> int:

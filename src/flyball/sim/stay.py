@@ -1,6 +1,7 @@
 """What does an engine know of one job inside: what is computed, made, and held?"""
 
 from flyball.model.plant import Job
+from flyball.sim.kvcache import Segment
 from flyball.units import Seconds, Tokens
 
 
@@ -28,7 +29,7 @@ class Stay:
         self.reported: Tokens = self.generated
         self.started = False
         self.blocks = 0
-        self.held: list[int] = []
+        self.held: list[Segment] = []
         self.published = 0  # hashes looked at so far, from the first
         self.joined_step = 0
         self.finish_step = -1
