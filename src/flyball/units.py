@@ -18,6 +18,7 @@ MS_PER_S = 1e3
 US_PER_S = 1e6
 SECONDS_PER_HOUR = 3600.0
 JOULES_PER_KWH = 3.6e6
+BYTES_PER_GBIT = 1e9 / 8
 
 
 def seconds_from_ms(ms: float) -> Seconds:
@@ -38,3 +39,8 @@ def usd_per_second(usd_per_hour: Usd) -> Usd:
 def usd_per_joule(usd_per_kwh: Usd) -> Usd:
     """A tariff per kWh to a price per joule."""
     return usd_per_kwh / JOULES_PER_KWH
+
+
+def bytes_per_second(gbps: float) -> float:
+    """Gigabits per second, as links are sold, to bytes per second."""
+    return gbps * BYTES_PER_GBIT

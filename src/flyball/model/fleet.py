@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from flyball.model.profile import Profile
+from flyball.model.split import Split
 from flyball.units import Seconds, Usd, Watts
 
 Tier = Literal["edge", "regional", "central"]
@@ -27,7 +28,9 @@ class Pool(Struct, frozen=True, kw_only=True):
     """Endpoints of one model, accelerator and engine configuration at one site.
 
     Each of `models` is a name a client may ask for; `served_model` is what the engine calls it
-    ("" = the name the client used). Token prices are for endpoints bought per token.
+    ("" = the name the client used). Token prices are for endpoints bought per token. `split` says
+    how the engines behind each endpoint share its work, where there are several: then `profile` is
+    the endpoint's as a whole.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Pool(Struct, frozen=True, kw_only=True):
     prefix_cache: bool = True
     usd_per_million_input_tokens: Usd = 0.0
     usd_per_million_output_tokens: Usd = 0.0
+    split: Split | None = None
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):

@@ -11,21 +11,31 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from flyball.dialects.profiles import catalogue
+from flyball.dialects.sheets import architectures
 from flyball.governor.policy import Policy, Pricing, Resilience
 from flyball.model.fleet import Endpoint, Fleet, Pool, Site
 from flyball.model.profile import Profile
 from flyball.model.request import Promise, RequestClass
+from flyball.model.split import Split
 from flyball.sim.agents import book
 from flyball.sim.cores import core_names
 from flyball.sim.program import GROUPS_MAX
 from flyball.sim.rivals import AUTOSCALERS, POWER_LOOPS, RETRIES, TRUNCATIONS
 from flyball.sim.rivals.constants import rivals
-from flyball.sim.scenario import FleetShape, PolicyShape, PoolShape, Scenario, Trigger
+from flyball.sim.scenario import (
+    DisaggregationShape,
+    FleetShape,
+    PolicyShape,
+    PoolShape,
+    Scenario,
+    Trigger,
+)
 from flyball.sim.workload import KINDS
-from flyball.units import seconds_from_ms
+from flyball.units import bytes_per_second, seconds_from_ms
 
 Path = tuple[str | int, ...]
 DEFAULT_CLASS = RequestClass(name="default")
+KV_BYTES = 2.0  # of one value of KV in bf16, the engines' default
 
 
 class Fault(Struct, frozen=True):
@@ -112,7 +122,7 @@ def _described(
             step = near(pool.site, list(shape.sites))
             faults.append(Fault(("fleet", "pools", name, "site"), f"no site {pool.site!r}", step))
         elif profile is not None:
-            pools.append(_pool(name, pool, profile))
+            pools.append(_pool(name, pool, profile, faults))
     _check_capacity(scenario, faults)
     classes = _classes(shape)
     if faults:
@@ -137,14 +147,38 @@ def _profile(name: str, pool: PoolShape, faults: list[Fault]) -> Profile | None:
     return profile
 
 
-def _pool(name: str, pool: PoolShape, profile: Profile) -> Pool:
+def _pool(name: str, pool: PoolShape, profile: Profile, faults: list[Fault]) -> Pool:
+    split = _split(name, pool.disaggregation, profile, faults) if pool.disaggregation else None
     return Pool(
         name=name,
         site=pool.site,
         models=pool.models or (profile.model,),
         engine=pool.engine,
-        profile=profile,
+        profile=split.as_one() if split else profile,
         prefix_cache=pool.prefix_cache,
+        split=split,
+    )
+
+
+def _split(
+    name: str, shape: DisaggregationShape, profile: Profile, faults: list[Fault]
+) -> Split | None:
+    token_bytes, model = shape.kv_token_bytes, architectures().get(profile.model)
+    if token_bytes is None and model is not None:
+        token_bytes = KV_BYTES * model.kv_values_per_layer * model.kv_layers
+    if token_bytes is None:
+        path = ("fleet", "pools", name, "disaggregation", "kv_token_bytes")
+        step = "Say how many bytes of KV one token has."
+        faults.append(Fault(path, f"the shape of model {profile.model!r} is not known", step))
+        return None
+    return Split(
+        engine=profile,
+        prefill=shape.prefill_replicas,
+        decode=shape.decode_replicas,
+        link_bytes_s=bytes_per_second(shape.kv_link_gbps),
+        link_latency_s=seconds_from_ms(shape.kv_link_ms),
+        kv_token_bytes=token_bytes,
+        parts=shape.kv_link_parts,
     )
 
 

@@ -1,7 +1,7 @@
 """What does one engine replica of the simulated fleet do: is it there, how fast, at what cost?
 
-A replica is an `Engine` with a life: off, starting, ready, draining or lost. A slow accelerator or
-a lowered clock stretches its time: engine time = world time / slowdown, in pieces, so the engine
+A replica is an `Engine`, or several that share the work, with a life: off, starting, ready,
+draining or lost. A slow accelerator or a lowered clock stretches its time: engine time = world time / slowdown, in pieces, so the engine
 stays exact and knows nothing of it.
 """
 
@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from flyball.model.fleet import Endpoint, Pool
 from flyball.model.plant import Job, PlantState, Progress
+from flyball.sim.batching import batching_of
 from flyball.sim.clock import Clock
+from flyball.sim.disagg import Disaggregated
 from flyball.sim.engine import Engine
 from flyball.units import Joules, Ratio, Seconds, Tokens, Watts, usd_per_second
 
@@ -55,11 +57,7 @@ class Replica:
 
     def _begin(self) -> None:
         """A fresh engine, with nothing in its cache, whose time begins now."""
-        self._engine = Engine(
-            self.pool.profile,
-            prefix_cache=self.pool.prefix_cache,
-            prefix_tokens=self._prefix_tokens,
-        )
+        self._engine = self._made()
         self._engine.advance(self._clock.now)
         self._slowdown = self._defect / self.clock_ratio
         self._world_at = self._engine_at = self._clock.now
@@ -71,6 +69,15 @@ class Replica:
         self._wake_at: Seconds = inf
         self._wake_engine: Seconds = inf
         self._reached: Seconds = self._clock.now
+
+    def _made(self) -> Engine | Disaggregated:
+        pool, grain = self.pool, self._prefix_tokens
+        batching, keeps = batching_of(pool.engine), pool.prefix_cache
+        if pool.split is not None:
+            return Disaggregated(
+                pool.split, prefix_cache=keeps, prefix_tokens=grain, batching=batching
+            )
+        return Engine(pool.profile, prefix_cache=keeps, prefix_tokens=grain, batching=batching)
 
     # Time.
 

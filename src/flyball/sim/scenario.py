@@ -36,6 +36,23 @@ class SiteShape(_Section, frozen=True, kw_only=True):
     usd_per_kwh: Annotated[NotNegative, Meta(description="Energy tariff, USD per kWh.")] = 0.0
 
 
+class DisaggregationShape(_Section, frozen=True, kw_only=True):
+    """Engines of one replica that share its work: some compute prompts, others make the answers."""
+
+    prefill_replicas: Annotated[Count, Meta(description="Engines that compute prompts.")]
+    decode_replicas: Annotated[Count, Meta(description="Engines that make the answers.")]
+    kv_link_gbps: Annotated[
+        Positive, Meta(description="Rate at which each prefill engine sends KV, Gbit/s.")
+    ]
+    kv_link_ms: Annotated[NotNegative, Meta(description="Latency of a transfer, ms.")] = 0.0
+    kv_link_parts: Annotated[
+        Count, Meta(description="Parts sent while a prompt is computed (layers); 1 = afterwards.")
+    ] = 1
+    kv_token_bytes: Annotated[
+        Positive | None, Meta(description="KV of one token. Absent = the model's in bf16.")
+    ] = None
+
+
 class PoolShape(_Section, frozen=True, kw_only=True):
     """Replicas of one profile at one site."""
 
@@ -48,7 +65,11 @@ class PoolShape(_Section, frozen=True, kw_only=True):
     engine: Annotated[EngineKind, Meta(description="What runs there.")] = "vllm"
     prefix_cache: Annotated[bool, Meta(description="Whether prefixes are reused.")] = True
     usd_per_hour: Annotated[
-        NotNegative | None, Meta(description="Of one replica, USD/h. Absent = the profile's.")
+        NotNegative | None, Meta(description="Of one engine, USD/h. Absent = the profile's.")
+    ] = None
+    disaggregation: Annotated[
+        DisaggregationShape | None,
+        Meta(description="Prefill and decode on engines apart; absent = one engine a replica."),
     ] = None
 
 

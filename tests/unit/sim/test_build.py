@@ -28,6 +28,32 @@ def test_an_autoscaled_pool_has_room_for_all_it_may_start() -> None:
     assert len(build(one)[0].endpoints) == 6
 
 
+def test_a_pool_s_engines_share_the_work_as_described() -> None:
+    shape = {"prefill_replicas": 1, "decode_replicas": 2, "kv_link_gbps": 400, "kv_link_ms": 2}
+    fleet, _ = build(scenario(fleet__pools__h100__disaggregation=shape))
+    pool, split = fleet.pools[0], fleet.pools[0].split
+    assert split is not None
+    assert (split.prefill, split.decode, split.link_bytes_s, split.link_latency_s, split.parts) == (
+        1, 2, 5e10, 0.002, 1,
+    )  # fmt: skip
+    # Llama-3.1-8B: 32 layers, 8 heads of 128, key and value, 2 bytes each.
+    assert split.kv_token_bytes == 131_072
+    assert pool.profile == split.as_one()
+    assert fleet.pools[1].split is None
+
+
+def test_kv_of_an_unknown_model_must_be_told() -> None:
+    shape: dict[str, object] = {"prefill_replicas": 1, "decode_replicas": 1, "kv_link_gbps": 100}
+    path = {"fleet__pools__h100__profile": "cpu/onnx-small"}
+    assert faults(**path, fleet__pools__h100__disaggregation=shape)[0] == (
+        "fleet.pools.h100.disaggregation.kv_token_bytes",
+        "the shape of model 'onnx-small' is not known",
+    )
+    told = shape | {"kv_token_bytes": 1000}
+    split = build(scenario(**path, fleet__pools__h100__disaggregation=told))[0].pools[0].split
+    assert split is not None and split.kv_token_bytes == 1000
+
+
 def test_numbers_of_the_policy_are_the_operator_s() -> None:
     _, policy = build(
         scenario(

@@ -1,11 +1,16 @@
 """Does a replica keep its engine's exact times, stretch them when slow, and count its costs?"""
 
+import math
+
 import pytest
+from msgspec.structs import replace
 
 from flyball.dialects.profiles import profile
 from flyball.model.fleet import Endpoint, Pool
 from flyball.model.plant import Job, PlantState, Progress
+from flyball.model.split import Split
 from flyball.sim.clock import Clock
+from flyball.sim.disagg import Disaggregated
 from flyball.sim.oracle import replay
 from flyball.sim.replica import Replica
 
@@ -17,11 +22,11 @@ JOBS = [(0.5 * i, Job(f"j{i}", 700 + 100 * i, 20 + i)) for i in range(6)]
 class Bench:
     """A replica on a clock of its own, and what was told of each job."""
 
-    def __init__(self) -> None:
+    def __init__(self, pool: Pool = POOL) -> None:
         self.clock = Clock()
         self.told: list[tuple[str, str, float]] = []
         endpoint = Endpoint(name="h100-0", pool="h100", url="")
-        self.replica = Replica(0, endpoint, POOL, self.clock, self.progress)
+        self.replica = Replica(0, endpoint, pool, self.clock, self.progress)
 
     def progress(self, waiter: str, progress: Progress) -> None:
         assert waiter == f"for {progress.job}"
@@ -43,6 +48,40 @@ def test_its_times_are_the_engine_s() -> None:
     found = {key: at for key, at in Bench().run().items() if key[0] != "admitted"}
     told = replay(H100, JOBS)
     assert found == {(p.kind, p.job): p.at for p in told if p.kind != "admitted"}
+
+
+def test_engines_that_share_the_work_are_one_replica_and_all_are_paid_for() -> None:
+    split = Split(
+        engine=H100, prefill=1, decode=2, link_bytes_s=5e10, kv_token_bytes=131_072, parts=32
+    )
+    pool = replace(POOL, profile=split.as_one(), split=split)
+    bench = Bench(pool)
+    found = {key: at for key, at in bench.run().items() if key[0] != "admitted"}
+    alone = Disaggregated(split)
+    for at, job in JOBS:
+        alone.submit(at, job)
+    told = alone.advance(math.inf)
+    assert found == {(p.kind, p.job): p.at for p in told if p.kind != "admitted"}
+    replica, state = bench.replica, alone.snapshot()
+    assert replica.usd == pytest.approx(3 * H100.usd_per_hour / 60.0)
+    assert replica.busy_s == pytest.approx(state.busy_s)
+    idle_joules = 3 * H100.power.idle_watts * (60.0 - state.busy_s)
+    assert replica.joules == pytest.approx(state.joules + idle_joules)
+    assert replica.output_tokens == sum(job.output_tokens for _, job in JOBS)
+
+
+def test_an_engine_batches_by_its_kind() -> None:
+    # A prompt that comes while another answers: SGLang lets that answer pause.
+    load = ((0.0, Job("a", 400, 50)), (0.1, Job("b", 1900, 1)))
+    ends: dict[str, float] = {}
+    for kind in ("vllm", "sglang"):
+        bench = Bench(replace(POOL, engine=kind))
+        for at, job in load:
+            bench.clock.at(at, bench.submit, job)
+        bench.clock.run(60.0)
+        ends |= {f"{kind} {job}": at for what, job, at in bench.told if what == "finished"}
+    assert ends["sglang b"] < ends["vllm b"]
+    assert ends["sglang a"] > ends["vllm a"]
 
 
 def test_a_defect_stretches_time_from_its_beginning_on() -> None:

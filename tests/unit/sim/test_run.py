@@ -41,6 +41,18 @@ def test_more_load_is_worse_service() -> None:
     assert heavy.breaches == light.breaches == ()
 
 
+def test_a_fleet_of_shared_work_serves_all_its_tokens() -> None:
+    shape = {"prefill_replicas": 1, "decode_replicas": 1, "kv_link_gbps": 400}
+    for core in ("governor", "least_request"):
+        one, same = (
+            ran(core=core, fleet__pools__h100__disaggregation=shape).report for _ in range(2)
+        )
+        assert one.digest == same.digest
+        assert one.breaches == ()
+        assert one.total.served_ratio > 0.98
+        assert one.pools[0].output_tokens > 0
+
+
 def test_a_trace_s_rows_are_run_at_their_times() -> None:
     one = scenario()
     fleet, policy = build(one)
