@@ -13,6 +13,7 @@ import numpy as np
 
 from flyball.sim.report import ENDS, ClassReport, Report
 from flyball.sim.run import Result
+from flyball.sim.sessions import ProgramReport
 from flyball.units import MS_PER_S, Ratio
 
 _COLUMNS = (
@@ -66,10 +67,29 @@ def text(report: Report, wall_s: float) -> str:
         f"{report.total.value_missed_usd:.2f} missed + {report.machine_usd:.2f} machines + "
         f"{report.energy_usd:.2f} energy; value served in time {report.total.value_usd:.2f} USD"
     )
+    lines += [_sessions(one) for one in report.programs]
+    tried = report.retries
+    if report.programs or tried.gateway or tried.sdk:
+        lines.append(
+            f"retries: {tried.gateway:,} by gateways, {tried.sdk:,} by SDKs, {tried.agent:,} by "
+            f"agents, {tried.step:,} of broken steps; {report.token_usd:.2f} USD of tokens at list "
+            "prices"
+        )
     if report.breaches_count:
         lines.append(f"INVARIANTS BROKEN: {report.breaches_count}")
         lines += [f"  {breach}" for breach in report.breaches]
     return "\n".join(lines)
+
+
+def _sessions(one: ProgramReport) -> str:
+    spans = f" in {one.completed_p50_s:,.0f} s (p99 {one.completed_p99_s:,.0f})"
+    return (
+        f"sessions {one.name}: {one.begun:,} begun, {one.completed:,} complete"
+        f"{spans if one.completed else ''}, {one.failed:,} failed, {one.broken:,} broken, "
+        f"{one.open:,} open; {one.steps:,} steps, {one.steps_cut:,} from a cut context, "
+        f"{one.steps_broken:,} broken; {one.tool_failures:,} tools failed, "
+        f"{one.compactions:,} compactions"
+    )
 
 
 def _row(one: ClassReport) -> str:

@@ -81,7 +81,6 @@ class Program:
     def go_on(self) -> Seconds | None:
         """The step is done: the pause until the next one; None = that was the last."""
         agent, rng = self.agent, self._rng
-        self._grow()
         self.by_human = float(rng.random()) < agent.human_ratio
         pause_s = self._pause()
         failed = float(rng.random()) < self.limits.tool_failure_ratio and not self.by_human
@@ -89,7 +88,10 @@ class Program:
             self.tool_failures += 1
         else:
             self.steps_left -= 1
-        return pause_s if self.steps_left else None
+        if not self.steps_left:
+            return None
+        self._grow()
+        return pause_s
 
     def repeat(self, reread: Tokens) -> None:
         """The answer was of no use: it and `reread` tokens are read in, and the step comes again.
