@@ -9,7 +9,8 @@ import msgspec
 from jsonschema import Draft202012Validator, ValidationError
 from msgspec.structs import replace
 
-from flyball.dialects.traces import scale
+from flyball.dialects.traces import scale, servegen
+from flyball.dialects.traces.formats import FORMATS
 from flyball.dialects.traces.row import Tally, TraceError, TraceRow
 from flyball.governor.policy import Policy
 from flyball.model.fleet import Fleet
@@ -17,10 +18,14 @@ from flyball.serve import config
 from flyball.serve.config.errors import did_you_mean, listed
 from flyball.serve.config.text import Document, parse
 from flyball.serve.load import tracefile
+from flyball.sim import clientload
 from flyball.sim.build import ScenarioFaults, build
 from flyball.sim.run import Result, generated, run
-from flyball.sim.scenario import Scenario
+from flyball.sim.scenario import Scenario, TraceShape
 from flyball.units import Ratio
+
+# The name of the one format that holds statistics of clients and no requests.
+STATISTICS = "servegen"
 
 
 class CannotSimulate(click.ClickException):
@@ -55,19 +60,31 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def files(self) -> tuple[str, ...]:
         """What a run reads beside the plan, by the names that the scenario gives them."""
         trace = self.scenario.workload.trace
-        return () if trace is None else (trace.file,)
+        if trace is None:
+            return ()
+        return (trace.file, trace.lengths) if trace.lengths else (trace.file,)
 
     def moved(self, places: dict[str, str]) -> "Plan":
         """The same plan with those files elsewhere: name -> path."""
         work = self.scenario.workload
-        if work.trace is not None:
-            work = replace(work, trace=replace(work.trace, file=places[work.trace.file]))
+        trace = work.trace
+        if trace is not None:
+            lengths = places[trace.lengths] if trace.lengths else ""
+            trace = replace(trace, file=places[trace.file], lengths=lengths)
+            work = replace(work, trace=trace)
         return replace(self, scenario=replace(self.scenario, workload=work))
 
     def _read(self, path: Path) -> Iterable[TraceRow]:
         trace = self.scenario.workload.trace
         assert trace is not None
-        rows = tracefile.rows(path, trace.format, Tally())
+        seed = self.scenario.seed
+        if trace.format == STATISTICS:
+            lengths = Path(self.folder) / trace.lengths
+            texts = (tracefile.lines(path), path.name, tracefile.lines(lengths), lengths.name)
+            rows = clientload.rows(servegen.read(*texts, trace.models), trace.share, seed)
+        else:
+            rows = tracefile.rows(path, trace.format, Tally())
+            rows = rows if trace.share == 1.0 else scale.thinned(rows, trace.share, seed)
         return rows if trace.limit is None else scale.head(rows, trace.limit)
 
 
@@ -119,6 +136,7 @@ def load(path: str, changes: Iterable[str] = ()) -> Plan:
 
 def plan(scenario: Scenario, document: Document, file: Path) -> Plan:
     """What a well-formed scenario stands for."""
+    _check_trace(scenario.workload.trace, document)
     loaded = None
     if scenario.fleet.file:
         loaded = _fleet_file(str(file.parent / scenario.fleet.file))
@@ -136,6 +154,25 @@ def plan(scenario: Scenario, document: Document, file: Path) -> Plan:
         policy=policy,
         folder=str(file.parent.absolute()),
     )
+
+
+def _check_trace(trace: TraceShape | None, document: Document) -> None:
+    """A format that nobody knows, and keys that another format needs or has no use for."""
+    if trace is None:
+        return
+    path, known = ("workload", "trace"), ["auto", *FORMATS, STATISTICS]
+    if trace.format not in known:
+        step = f"{did_you_mean(trace.format, known)}Use one of {listed(known)}."
+        document.fault((*path, "format"), f"there is no format {trace.format!r}", step)
+    elif trace.format == STATISTICS and not trace.lengths:
+        step = "Give `lengths`: the table of token quantiles."
+        document.fault(path, "client statistics are two tables", step)
+    elif trace.format != STATISTICS:
+        for key in ("lengths", "models"):
+            if getattr(trace, key):
+                step = f"Take it away, or set `format: {STATISTICS}`."
+                document.fault((*path, key), "only client statistics have it", step)
+    _raise_if_bad(document)
 
 
 def changed(base: Plan, change: Callable[[Scenario], Scenario]) -> Plan:

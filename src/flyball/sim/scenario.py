@@ -135,10 +135,17 @@ class TraceShape(_Section, frozen=True, kw_only=True):
     """Load as recorded. Give `rate` or `speed`, or neither."""
 
     file: Annotated[str, Meta(min_length=1, description="Relative to the scenario.")]
-    format: Annotated[str, Meta(description="auto, azure, mooncake, bailian, ...")] = "auto"
+    format: Annotated[
+        str, Meta(description="auto, azure, mooncake, bailian, ..., or servegen (statistics).")
+    ] = "auto"
     rate: Annotated[Positive | None, Meta(description="Compress time to this mean rate.")] = None
     speed: Annotated[Positive, Meta(description="Compress time by this.")] = 1.0
     limit: Annotated[Count | None, Meta(description="Only the first so many.")] = None
+    share: Annotated[
+        float, Meta(gt=0, le=1, description="Of the load: whole sessions, or of each client.")
+    ] = 1.0
+    lengths: Annotated[str, Meta(description="servegen: the file of lengths.")] = ""
+    models: Annotated[tuple[str, ...], Meta(description="servegen: only these; () = all.")] = ()
 
 
 class WorkloadShape(_Section, frozen=True, kw_only=True):

@@ -108,3 +108,55 @@ def test_a_rate_for_a_trace_without_duration_is_told(tmp_path: Path) -> None:
     text = SOUND.replace("generate: { rate: 2 }", "trace: { file: t.csv, rate: 2 }")
     with pytest.raises(sim_input.CannotSimulate, match=r"workload\.trace\.rate"):
         sim_input.played(sim_input.load(write(tmp_path, text)))
+
+
+ARRIVALS = "model,client,t_s,rate,cv,pat,p1,p2\n" + "".join(
+    f"m,{i},0,0.5,2,Gamma,0.25,8\n" for i in range(4)
+)
+LENGTHS = "model,client,t_s,field,q01,q05,q10,q25,q50,q75,q90,q95,q99,max\n" + "".join(
+    f"m,0,0,{field},1,2,3,4,5,6,7,8,9,10\n" for field in ("input_tokens", "output_tokens")
+)
+STATISTICS = "trace: { file: a.csv, lengths: l.csv, format: servegen }"
+
+
+def test_client_statistics_are_a_load(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(ARRIVALS)
+    (tmp_path / "l.csv").write_text(LENGTHS)
+    text = SOUND.replace("generate: { rate: 2 }", STATISTICS)
+    plan = sim_input.load(write(tmp_path, text))
+    rows = list(plan.rows())
+    assert rows == list(plan.rows())
+    assert 600 < len(rows) < 1800 and {row.class_name for row in rows} == {"m"}
+    less = sim_input.load(write(tmp_path, text), ["workload.trace.share=0.1"])
+    assert len(list(less.rows())) < len(rows) / 4
+    again = sim_input.load(write(tmp_path, text), ["seed=2"])
+    assert list(again.rows()) != rows
+    assert plan.files() == ("a.csv", "l.csv")
+    places = {"a.csv": str(tmp_path / "a.csv"), "l.csv": str(tmp_path / "l.csv")}
+    assert list(replace(plan, folder="/nowhere").moved(places).rows()) == rows
+
+
+def test_faults_of_statistics_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(ARRIVALS)
+    text = SOUND.replace("generate: { rate: 2 }", STATISTICS)
+    said = faults(tmp_path, text.replace(", lengths: l.csv", ""))
+    assert "two tables" in said and "Give `lengths`" in said
+    said = faults(tmp_path, text.replace("format: servegen", "format: servgen"))
+    assert "Did you mean 'servegen'?" in said
+    said = faults(tmp_path, text.replace("format: servegen", "format: table"))
+    assert "only client statistics have it" in said
+    assert "share" in faults(tmp_path, text, "workload.trace.share=0")
+    plan = sim_input.load(write(tmp_path, text))
+    with pytest.raises(sim_input.CannotSimulate, match=r"l\.csv"):
+        sim_input.played(plan)
+
+
+def test_a_share_of_a_trace_keeps_whole_sessions(tmp_path: Path) -> None:
+    lines = [f"{i},100,10,s{i % 20}\n" for i in range(200)]
+    (tmp_path / "t.csv").write_text(
+        "arrival_s,input_tokens,output_tokens,session\n" + "".join(lines)
+    )
+    text = SOUND.replace("generate: { rate: 2 }", "trace: { file: t.csv, share: 0.5 }")
+    rows = list(sim_input.load(write(tmp_path, text)).rows())
+    counts = [sum(row.session == name for row in rows) for name in {row.session for row in rows}]
+    assert set(counts) == {10} and 3 <= len(counts) <= 17

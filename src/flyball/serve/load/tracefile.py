@@ -24,31 +24,32 @@ def rows(path: Path, format_name: str, tally: Tally) -> Iterator[TraceRow]:
     Plain, gzip or (if pyarrow is installed) Parquet with a CSV format's columns. Streams: memory
     is bounded by the format's window. Raises TraceError for anything that cannot be read.
     """
-    lines = _lines(path)
+    text = lines(path)
     if format_name == "auto":
-        format_name, lines = _detected(lines, path.name)
-    yield from formats.read(format_name, lines, path.name, tally)
+        format_name, text = _detected(text, path.name)
+    yield from formats.read(format_name, text, path.name, tally)
 
 
 def detect(path: Path) -> str:
     """The name of the file's format; TraceError, listing the formats, if there is none."""
-    return _detected(_lines(path), path.name)[0]
+    return _detected(lines(path), path.name)[0]
 
 
-def _detected(lines: Iterator[bytes], name: str) -> tuple[str, Iterator[bytes]]:
+def _detected(text: Iterator[bytes], name: str) -> tuple[str, Iterator[bytes]]:
     head: list[bytes] = []
     size = 0
-    for line in lines:
+    for line in text:
         head.append(line)
         size += len(line)
         if size >= _HEAD_BYTES:
             break
     found = formats.detect(b"".join(head)[:_HEAD_BYTES], name)
-    return found, chain(head, lines)
+    return found, chain(head, text)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """The lines, unpacked; a damaged archive is reported with the line it breaks off after."""
+def lines(path: Path) -> Iterator[bytes]:
+    """The lines, unpacked, Parquet as CSV; a damaged archive is reported with the line it breaks
+    off after. Raises TraceError for what cannot be read."""
     number = 0
     try:
         with _opened(path) as stream:
