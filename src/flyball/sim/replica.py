@@ -1,8 +1,8 @@
 """What does one engine replica of the simulated fleet do: is it there, how fast, at what cost?
 
 A replica is an `Engine`, or several that share the work, with a life: off, starting, ready,
-draining or lost. A slow accelerator or a lowered clock stretches its time: engine time = world time / slowdown, in pieces, so the engine
-stays exact and knows nothing of it.
+draining or lost. A slow accelerator or a lowered clock stretches its time: engine time = world
+time / slowdown, in pieces, so the engine stays exact and knows nothing of it.
 """
 
 from collections.abc import Callable
