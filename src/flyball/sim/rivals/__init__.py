@@ -13,6 +13,7 @@ from flyball.sim.rivals.aibrix_prefix import AibrixPrefix
 from flyball.sim.rivals.budgeted import Budgeted
 from flyball.sim.rivals.core import RivalCore
 from flyball.sim.rivals.dynamo_kv import DynamoKv
+from flyball.sim.rivals.dynamo_load import DynamoLoad
 from flyball.sim.rivals.dynamo_planner import DynamoPlanner
 from flyball.sim.rivals.epp_default import EppDefault
 from flyball.sim.rivals.epp_flow import EppFlow
@@ -55,7 +56,18 @@ ROUTERS: dict[str, Callable[[Setting, Tuned], Router]] = {
     )
 }
 AUTOSCALERS: dict[str, Callable[[Fleet, Tuned], Autoscaler]] = {
-    one.name: one for one in (Hpa, HpaOnEpp, Keda, WvaV1, WvaV2, DynamoPlanner, Kpa, RayServe)
+    one.name: one
+    for one in (
+        Hpa,
+        HpaOnEpp,
+        Keda,
+        WvaV1,
+        WvaV2,
+        DynamoPlanner,
+        DynamoLoad,
+        Kpa,
+        RayServe,
+    )
 }
 POWER_LOOPS: dict[str, Callable[[Tuned], PowerLoop]] = {one.name: one for one in (StaticCap, Polca)}
 TRUNCATIONS: dict[str, Callable[[Tuned], ThresholdTruncation]] = {
