@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from flyball.ledger.verify import check_log
+from flyball.model.decision import TurnedAway
 from flyball.serve.log.reader import open_log
 
 
@@ -113,3 +115,35 @@ def test_a_full_disk_refuses_requests_and_space_brings_them_back(
     assert found.end() == 0
     report = check_log(open_log(found.log).read)
     assert report.is_sound and not report.open_intents
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_garbage_is_in_the_ledger_by_the_second_and_in_the_metrics_by_the_piece(
+    engines, gateway, workers: int
+) -> None:
+    found = gateway(engines(1), workers=workers)
+    ids = []
+    for _ in range(60):
+        with found.connect() as sock:
+            sock.sendall(
+                b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n{"
+            )
+            answer = sock.recv(65536)
+        ids.append(re.search(rb"x-flyball-request-id: (\S+)", answer)[1].decode())
+    counted = 'flyball_decisions_total{outcome="refused",reason="bad_json"} 60'
+    until(lambda: counted in found.page("/metrics"), 10, "counted")
+    assert found.end() == 0
+    log = open_log(found.log)
+    assert check_log(log.read).is_sound
+    kept = [r.record for r in log.records() if isinstance(r.record, TurnedAway)]
+    assert sum(record.count for record in kept) == 60 and len(kept) <= 10 * workers
+    named = {name for record in kept for name in record.ids}
+    told = next(name for name in reversed(ids) if name in named)
+    done = subprocess.run(
+        [sys.executable, "-m", "flyball", "explain", told, "--log", str(found.log)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "turned away before any decision" in done.stdout
+    assert "from 127.0.0.0/24" in done.stdout and "not valid JSON" in done.stdout

@@ -3,7 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from flyball.model.decision import Candidate, ConfigSet, Feasibility, Intent, Outcome
+from flyball.model.decision import (
+    Candidate,
+    ConfigSet,
+    Feasibility,
+    Intent,
+    Outcome,
+    TurnedAway,
+)
 
 T0 = 1_763_600_000.0
 
@@ -111,6 +118,22 @@ def feasibility(at: float = T0 - 1.0, **changes: Any) -> Feasibility:
         "refused": (("ohio-1", "jurisdiction: US is not in EU"),),
     }
     return Feasibility(**(fields | changes))
+
+
+def turned_away(number: int = 0, count: int = 1, **changes: Any) -> TurnedAway:
+    at = T0 + number
+    fields: dict[str, Any] = {
+        "id": request_id(at, number),
+        "at": at,
+        "until": at + 0.25,
+        "code": "bad_json",
+        "status": 400,
+        "reason": "it is cut off",
+        "source": "192.0.2.0/24",
+        "count": count,
+        "ids": tuple(request_id(at, number + more) for more in range(min(count, 32))),
+    }
+    return TurnedAway(**(fields | changes))
 
 
 def config(number: int, size: int = 0) -> ConfigSet:

@@ -8,9 +8,10 @@ import click
 import msgspec
 
 from flyball.ledger.explain import Case, Section, Table, explain, text_lines
+from flyball.ledger.record import is_about
 from flyball.ledger.tiles import TileError
 from flyball.ledger.tree import ProofError
-from flyball.model.decision import Feasibility, Intent, Outcome, Record
+from flyball.model.decision import Feasibility, Intent, Outcome, Record, TurnedAway
 from flyball.serve.log.reader import Found, LogReader, open_log
 from flyball.serve.log.writer import LedgerError
 
@@ -67,6 +68,8 @@ def command(
 
 def _newest(log: LogReader, is_refused: bool) -> str | None:
     def wanted(record: Record) -> bool:
+        if isinstance(record, TurnedAway):
+            return True
         if isinstance(record, Outcome) and record.outcome == "refused":
             return True
         return isinstance(record, Intent) and not is_refused
@@ -77,14 +80,14 @@ def _newest(log: LogReader, is_refused: bool) -> str | None:
 
 def case_of(log: LogReader, record_id: str) -> Case | None:
     found = log.find(record_id)
-    own = [item for item in found if item.record.id == record_id]
+    own = [item for item in found if is_about(item.record, record_id)]
     if not own:
         return None
     proofs = [proof for item in own if (proof := log.prove(item)) is not None]
     case = Case(
         id=record_id,
         records=tuple(item.record for item in own),
-        retries=tuple(item.record for item in found if item.record.id != record_id),
+        retries=tuple(item.record for item in found if item not in own),
         inclusions=tuple(proofs),
         unproven=len(own) - len(proofs),
     )

@@ -10,7 +10,14 @@ import msgspec
 from msgspec import Struct
 
 from flyball.ledger.verify import Inclusion
-from flyball.model.decision import Candidate, Feasibility, Intent, Outcome, Record
+from flyball.model.decision import (
+    Candidate,
+    Feasibility,
+    Intent,
+    Outcome,
+    Record,
+    TurnedAway,
+)
 from flyball.model.faults import FAULTS
 from flyball.units import Ratio, Seconds, Usd, ms_from_seconds
 
@@ -95,7 +102,13 @@ def explain(case: Case) -> list[Section]:
     """The sections, in the order in which the decision was made."""
     intents, outcome = case.intents, case.outcome
     if not intents and outcome is None:
-        return [*(_plain(record) for record in case.records), _proof(case)]
+        return [
+            *(
+                _turned_away(record, case.id) if isinstance(record, TurnedAway) else _plain(record)
+                for record in case.records
+            ),
+            _proof(case),
+        ]
     sections = [_asked(case)]
     ruled_out = _ruled_out(case)
     if ruled_out is not None:
@@ -323,6 +336,24 @@ def _lineage(case: Case) -> Section:
                 f"{record.id}: {record.outcome}{f' ({record.code})' if record.code else ''}."
             )
     return Section("Other tries of the same work", tuple(lines))
+
+
+def _turned_away(record: TurnedAway, request_id: str) -> Section:
+    """Requests that no decision was made for: what was wrong with them, and whose they were."""
+    fault = FAULTS.get(record.code)
+    what = "It was" if record.count == 1 else f"It is one of {record.count} requests that were"
+    span = f" within {_ms(record.until - record.at)}" if record.count > 1 else ""
+    lines = [
+        f"{what} turned away before any decision, at {_utc(record.at)}{span}, "
+        f"HTTP {record.status}, from {record.source}.",
+        f"Code {record.code}: {_fill(fault.message, record.reason) if fault else record.reason}",
+    ]
+    if fault is not None:
+        lines.append(f"At fault: {_PARTIES[fault.party]}.")
+        lines.append(f"What would change it: {fault.next_step}")
+    if record.count > len(record.ids):
+        lines.append(f"The ids of the first {len(record.ids)} are on record.")
+    return Section(f"Why it was not looked at ({request_id})", tuple(lines))
 
 
 def _plain(record: Record) -> Section:

@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 
 from flyball.ledger.tiles import ENTRY_BYTES_MAX
-from flyball.model.decision import Intent, Record
+from flyball.model.decision import Intent, Record, TurnedAway
 
-KINDS = ("intent", "outcome", "feasibility", "loop-action", "prices", "config")
+KINDS = (
+    "intent", "outcome", "feasibility", "loop-action", "prices", "config", "turned-away",
+)  # fmt: skip
 CANDIDATES_KEPT_MIN = 16
 
 _encoder = msgspec.json.Encoder()
@@ -50,6 +52,11 @@ def _shortened(intent: Intent, keep: int) -> Intent:
     kept = {id(candidate) for candidate in ranked[:keep]}
     candidates = tuple(c for c in intent.candidates if id(c) in kept)
     return msgspec.structs.replace(intent, candidates=candidates)
+
+
+def is_about(record: Record, record_id: str) -> bool:
+    """Whether the record is that one, or the request of that id is one of those it counts."""
+    return record.id == record_id or (isinstance(record, TurnedAway) and record_id in record.ids)
 
 
 def decode(data: bytes) -> Record:

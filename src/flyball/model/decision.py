@@ -161,4 +161,22 @@ class ConfigSet(Struct, frozen=True, kw_only=True, tag="config", tag_field="kind
     reason: str
 
 
-Record = Intent | Outcome | Feasibility | LoopAction | PricesSet | ConfigSet
+class TurnedAway(Struct, frozen=True, kw_only=True, tag="turned-away", tag_field="kind"):
+    """Requests refused before the core saw them, for one reason, from one network, within a second.
+
+    `id` = the first of them and `ids` = the first few; `count` = all of them. `at` and `until` are
+    the times of the first and the last, `reason` is the detail of the first.
+    """
+
+    id: str
+    at: Seconds
+    until: Seconds
+    code: str
+    status: int
+    reason: str
+    source: str
+    count: int
+    ids: tuple[str, ...]
+
+
+Record = Intent | Outcome | Feasibility | LoopAction | PricesSet | ConfigSet | TurnedAway

@@ -48,6 +48,22 @@ def test_last_and_last_refused(folder: Path) -> None:
     assert "Code price_above_value" in text
 
 
+def test_a_request_turned_away_is_explained_whichever_of_the_many_it_was(tmp_path: Path) -> None:
+    store = LedgerStore(tmp_path / "log")
+    turned = records.turned_away(count=40)
+    store.append(turned)
+    assert store.close() == 0
+    for request_id in (turned.id, turned.ids[-1]):
+        text = run(request_id, "--log", str(tmp_path / "log")).stdout
+        assert f"Why it was not looked at ({request_id})" in text
+        assert "one of 40 requests that were turned away before any decision" in text
+        assert "within 250 ms, HTTP 400, from 192.0.2.0/24" in text
+        assert "Code bad_json: The body is not valid JSON: it is cut off." in text
+        assert "Send a JSON object as the body." in text and "first 32 are on record" in text
+        assert "verified" in text
+    assert turned.id in run("--last-refused", "--log", str(tmp_path / "log")).stdout
+
+
 def test_json(folder: Path) -> None:
     it = records.intent(7)
     found = json.loads(run(it.id, "--log", str(folder), "-o", "json").stdout)

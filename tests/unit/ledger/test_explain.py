@@ -124,6 +124,13 @@ def test_every_fault_can_be_told(code: str) -> None:
     assert "{detail}" not in text
 
 
+def test_one_request_turned_away_is_told_as_one_and_a_strange_code_as_it_is() -> None:
+    turned = records.turned_away(code="from_the_future", reason="It was odd.")
+    text = "\n".join(text_lines(explain(Case(id=turned.id, records=(turned,)))))
+    assert "It was turned away before any decision, at" in text and "within" not in text
+    assert "Code from_the_future: It was odd." in text and "At fault" not in text
+
+
 def test_a_code_of_another_version_is_told_as_it_is() -> None:
     assert "Code new_code: because." in told(records.refusal(code="new_code", reason="because"))
 

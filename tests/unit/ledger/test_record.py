@@ -5,7 +5,7 @@ import math
 import msgspec
 import pytest
 
-from flyball.ledger.record import KINDS, RecordError, decode, encode
+from flyball.ledger.record import KINDS, RecordError, decode, encode, is_about
 from flyball.model.decision import Intent, LoopAction, PricesSet, Record
 from support import records
 
@@ -14,6 +14,7 @@ EXAMPLES: list[Record] = [
     records.outcome(records.intent()),
     records.feasibility(),
     records.config(1),
+    records.turned_away(count=3),
     LoopAction(
         id="a", at=1.0, loop="l", actuator="x", scope="s", old="1", new="2", reason="r", mode="m"
     ),
@@ -35,6 +36,14 @@ def test_there_and_back(record: Record) -> None:
     data = encode(record)
     assert decode(data) == record
     assert encode(decode(data)) == data
+
+
+def test_a_record_is_about_its_own_id_and_about_each_request_it_counts() -> None:
+    many = records.turned_away(5, count=3)
+    assert all(is_about(many, request_id) for request_id in many.ids) and len(many.ids) == 3
+    assert not is_about(many, records.request_id(1.0))
+    it = records.intent(4)
+    assert is_about(it, it.id) and not is_about(it, many.id)
 
 
 def test_every_kind_is_known() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from flyball.ledger.record import RecordError
-from flyball.model.decision import Intent, Outcome
+from flyball.model.decision import Intent, Outcome, TurnedAway
 from flyball.serve.log.reader import open_log
 from flyball.serve.log.writer import LedgerError
 from flyball.units import Seconds
@@ -20,10 +20,11 @@ def compare(
     """Counts over the requests whose ids the gateway told: checked, lost, doubled, unnamed.
 
     A request is whole with one intent and one outcome for each attempt, the last of which closes
-    it, or with one outcome alone that refuses it. Records from `since` (Unix seconds) on are read;
-    as the log is written a little after the answer, a lost one is looked for again until
-    `patience_s` has passed. `unnamed` = requests whose answer carried no id (no connection, or no
-    gateway of ours). Raises ValueError if the folder holds no log or a damaged one.
+    it, or with one outcome alone that refuses it, or if it stands among those turned away. Records
+    from `since` (Unix seconds) on are read; as the log is written a little after the answer, a lost
+    one is looked for again until `patience_s` has passed. `unnamed` = requests whose answer carried
+    no id (no connection, or no gateway of ours). Raises ValueError if the folder holds no log or a
+    damaged one.
     """
     ids = list(request_ids)
     wanted = {name for name in ids if name}
@@ -48,6 +49,9 @@ def _counts(folder: Path, wanted: set[str], since: Seconds) -> tuple[int, int]:
     closed: Counter[str] = Counter()
     for found in open_log(folder).since(since):
         record = found.record
+        if isinstance(record, TurnedAway):
+            closed.update(wanted.intersection(record.ids))
+            continue
         if record.id not in wanted:
             continue
         if isinstance(record, Intent):

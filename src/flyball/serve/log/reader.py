@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from flyball.ledger.checkpoint import Checkpoint, CheckpointError, parse
-from flyball.ledger.record import RecordError, decode
+from flyball.ledger.record import RecordError, decode, is_about
 from flyball.ledger.tiles import ENTRIES, TILE_WIDTH, tile_path
 from flyball.ledger.verify import Inclusion, prove_entry
 from flyball.model.decision import Record
@@ -120,7 +120,7 @@ class LogReader:
         if timed:
             at = seconds_from_ms(int(timed[1], 16))
             found = list(self._scan(needle, record_id, self._index_at(at - SLACK_S), at + STORY_S))
-            if any(item.record.id == record_id for item in found):
+            if any(is_about(item.record, record_id) for item in found):
                 return found
         return list(self._scan(needle, record_id, 0, float("inf")))
 
@@ -179,7 +179,9 @@ class LogReader:
                 continue
             for index, entry in enumerate(run.entries(), run.first):
                 record = _known(entry) if needle in entry else None
-                if record and record_id in (record.id, getattr(record, "lineage", "")):
+                if record is None:
+                    continue
+                if is_about(record, record_id) or getattr(record, "lineage", "") == record_id:
                     until = max(until, record.at + STORY_S)
                     yield Found(index, record)
 

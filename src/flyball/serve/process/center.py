@@ -32,7 +32,7 @@ from flyball.units import MS_PER_S, Seconds
 
 SOLVE_S_MAX: Seconds = 4.0
 REASON_CHARS_MAX = 2000
-ACTION_START = b'{"kind":"loop-action"'
+WATCHED_STARTS = (b'{"kind":"loop-action"', b'{"kind":"turned-away"')
 
 
 class Center:
@@ -132,7 +132,7 @@ class Center:
         self.recorder.record_encoded(entries)
         is_tracing = self.telemetry.is_tracing
         for entry in entries:
-            if is_tracing or entry.startswith(ACTION_START):
+            if is_tracing or entry.startswith(WATCHED_STARTS):
                 self.watch(decode(entry))
 
     def watch(self, record: Record) -> None:

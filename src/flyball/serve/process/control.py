@@ -310,6 +310,7 @@ class Control:
                 self._answer(slot, frame)
             case Pulse():
                 self._center.telemetry.pause(frame.pauses_s, slot.number)
+                self._center.telemetry.decided(frame.decisions_s)
                 self._center.telemetry.worker_lag(slot.number, frame.view_lag_s)
             case Hello():
                 slot.is_ready.set()

@@ -67,10 +67,11 @@ class Answer(Struct, frozen=True, tag=True):
 
 
 class Pulse(Struct, frozen=True, tag=True):
-    """worker -> control, each period: its loop's pauses since the last, and the longest time that
-    passed without a look at what its peers have in flight."""
+    """worker -> control, each period: its loop's pauses and sampled decisions since the last, and
+    the longest time that passed without a look at what its peers have in flight."""
 
     pauses_s: list[Seconds]
+    decisions_s: list[Seconds]
     view_lag_s: Seconds
 
 

@@ -170,6 +170,7 @@ class Whole:
     def _pulse(self) -> None:
         assert self._station is not None
         self._center.telemetry.pause(self._station.new_pauses())
+        self._center.telemetry.decided(self._station.gateway.take_decision_times())
 
     def _loads(self) -> list[PeerLoad]:
         return self._station.in_flight() if self._station is not None else []

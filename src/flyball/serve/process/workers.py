@@ -213,7 +213,8 @@ class Worker:
     def _tick(self) -> None:
         assert self._station is not None
         self._station.feed(Tick(self._station.now()))
-        self.link.send(Pulse(self._station.new_pauses(), self._view_lag_s))
+        decisions_s = self._station.gateway.take_decision_times()
+        self.link.send(Pulse(self._station.new_pauses(), decisions_s, self._view_lag_s))
         self._view_lag_s = 0.0
         if self._records.lost:
             lost, self._records.lost = self._records.lost, 0

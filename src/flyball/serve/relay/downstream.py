@@ -53,9 +53,13 @@ class Owner(Protocol):
         ...
 
 
-class Downstream(asyncio.Protocol):
+class Downstream:
     """One client connection. `exchange` is the owner's: what it does for the request at hand;
-    `write` sends bytes as they are (the transport's own, as each chunk of a stream passes it)."""
+    `write` sends bytes as they are (the transport's own, as each chunk of a stream passes it).
+
+    An `asyncio.Protocol` by its methods; not by inheritance, as compiled classes have no
+    interpreted bases.
+    """
 
     __slots__ = (
         "_at",
@@ -304,6 +308,12 @@ class Downstream(asyncio.Protocol):
         """Answer a request that cannot be read, and close: what follows it cannot be trusted."""
         request = self.request if self.phase in (LENGTH_BODY, CHUNKED_BODY) else None
         self._owner.refuse(self, request, Refusal(code=code, detail=detail))
+
+    @property
+    def address(self) -> str:
+        """The client's network address, "" if it has none."""
+        peer = self._transport.get_extra_info("peername")
+        return peer[0] if isinstance(peer, tuple) and peer else ""
 
     @property
     def is_whole(self) -> bool:

@@ -9,9 +9,10 @@ import random
 import socket
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from time import thread_time
+from typing import Any, Protocol, cast
 
 from flyball.dialects import surface
 from flyball.governor.commands import (
@@ -40,6 +41,7 @@ from flyball.serve.relay.clock import Clock
 from flyball.serve.relay.downstream import Downstream
 from flyball.serve.relay.exchange import Exchange, Place
 from flyball.serve.relay.heads import Fields, Request
+from flyball.serve.relay.turnaway import TurnawayTally, network_of
 from flyball.serve.relay.upstream import EndpointPool, read_address
 from flyball.serve.relay.wheel import Wheel
 from flyball.serve.relay.wire import Access, place_lines, whole_answer
@@ -48,6 +50,8 @@ from flyball.units import Bytes, Seconds
 HOUSEKEEPING_S: Seconds = 1.0
 DRAIN_CHECK_S: Seconds = 0.02
 BACKLOG = 2048
+DECISIONS_PER_SAMPLE = 64
+DECISION_TIMES_MAX = 4096
 NO_ACCESS = Access()
 
 Page = tuple[int, Fields, bytes]
@@ -104,7 +108,10 @@ class Gateway:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._core = core
         self._handle = core.handle
+        self._arrivals_count = 0
+        self._decision_times: deque[Seconds] = deque(maxlen=DECISION_TIMES_MAX)
         self._sinks = sinks
         self._routes = routes or {}
         self._has_post_pages = any(method == b"POST" for method, _ in self._routes)
@@ -117,6 +124,7 @@ class Gateway:
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._drain_until: Seconds = 0.0
+        self._turned_away = TurnawayTally()
         self.limits = limits or Limits()
         self.now = self._clock.now
         self.wheel = Wheel(self._loop, self.now)
@@ -156,7 +164,7 @@ class Gateway:
             {"sock": sock} if sock else {"host": host, "port": port, "reuse_port": reuse_port}
         )
         server = await self._loop.create_server(
-            lambda: Downstream(self), ssl=tls, backlog=BACKLOG, **where
+            lambda: cast(asyncio.Protocol, Downstream(self)), ssl=tls, backlog=BACKLOG, **where
         )
         self._servers.append(server)
         return self.port
@@ -164,7 +172,11 @@ class Gateway:
     @property
     def port(self) -> int:
         """The port that clients reach; 0 before `listen`."""
-        return self._servers[0].sockets[0].getsockname()[1] if self._servers else 0
+        if not self._servers:
+            return 0
+        # uvloop gives a list where asyncio gives a tuple.
+        sockets = cast(Sequence[socket.socket], cast(Any, self._servers[0]).sockets)
+        return sockets[0].getsockname()[1]
 
     @property
     def in_flight_count(self) -> int:
@@ -187,6 +199,9 @@ class Gateway:
         request_id = self._clock.request_id(at)
         exchange = Exchange(self, connection, request, head, request_id, at)
         connection.exchange = self._exchanges[request_id] = exchange
+        self._arrivals_count += 1
+        if not self._arrivals_count % DECISIONS_PER_SAMPLE:
+            self._handle = self._handle_timed
         self.feed(RequestArrived(at, request_id, head, self._draw()))
 
     def on_gone(self, connection: Downstream) -> None:
@@ -203,7 +218,8 @@ class Gateway:
             exchange.set_flow(writable)
 
     def refuse(self, connection: Downstream, request: Request | None, refusal: Refusal) -> None:
-        """Answer a request that the core never saw; None = it could not even be read."""
+        """Answer a request that the core never saw, and count it for the ledger; None = it could
+        not even be read."""
         operation: Operation | Refusal = "chat"
         keep = False
         if request is not None:
@@ -215,6 +231,7 @@ class Gateway:
         status, fields, body = surface.error_body(
             refusal, "chat" if isinstance(operation, Refusal) else operation, request_id
         )
+        self._turned_away.note(at, request_id, refusal, network_of(connection.address))
         own = b"x-flyball-request-id: " + request_id.encode("ascii") + b"\r\n"
         is_head = request is not None and request.method == b"HEAD"
         connection.write(whole_answer(status, fields, body, keep, own, is_head))
@@ -295,6 +312,22 @@ class Gateway:
         finally:
             self._is_feeding = False
 
+    def _handle_timed(self, event: Event) -> list[Command]:
+        """The core, with its CPU time taken at the next arrival, and at that one only."""
+        if not isinstance(event, RequestArrived):
+            return self._core.handle(event)
+        self._handle = self._core.handle
+        began = thread_time()
+        commands = self._core.handle(event)
+        self._decision_times.append(thread_time() - began)
+        return commands
+
+    def take_decision_times(self) -> list[Seconds]:
+        """CPU time of one decision in `DECISIONS_PER_SAMPLE`, since the last call."""
+        taken = list(self._decision_times)
+        self._decision_times.clear()
+        return taken
+
     def _core_failed(self, event: Event, fault: Exception) -> None:
         self._own_fault("core_failed", fault)
         exchange = self._exchanges.get(getattr(event, "request_id", ""))
@@ -364,8 +397,13 @@ class Gateway:
         for place in kept.values():
             place.pool.retire()
 
+    def _record_turned_away(self) -> None:
+        for record in self._turned_away.take():
+            self._sinks.record(record)
+
     def _keep_house(self) -> None:
         self._clock.slew()
+        self._record_turned_away()
         now = self._loop.time()
         for place in self._places:
             place.pool.expire(now)
@@ -401,6 +439,7 @@ class Gateway:
         for place in self._places:
             place.pool.retire()
         self._housekeeping.cancel()
+        self._record_turned_away()
         await asyncio.sleep(DRAIN_CHECK_S)
         self.wheel.close()
         return len(cut_off)

@@ -125,7 +125,7 @@ class EndpointPool:
         try:
             async with asyncio.timeout(self._limits.connect_s_max):
                 await self._loop.create_connection(
-                    lambda: connection,
+                    lambda: cast(asyncio.Protocol, connection),
                     address.host,
                     address.port,
                     ssl=self._tls,
@@ -193,8 +193,12 @@ class Parts(Struct, frozen=True, gc=False):
 _READ_HEAD, _READ_BODY, _IDLE = range(3)
 
 
-class Upstream(asyncio.Protocol):
-    """One connection to an endpoint; it serves one attempt at a time."""
+class Upstream:
+    """One connection to an endpoint; it serves one attempt at a time.
+
+    An `asyncio.Protocol` by its methods; not by inheritance, as compiled classes have no
+    interpreted bases.
+    """
 
     __slots__ = (
         "_decode",

@@ -10,7 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from flyball.governor.commands import Notice
-from flyball.model.decision import ConfigSet, Intent, LoopAction, Outcome, PricesSet, Record
+from flyball.model.decision import (
+    ConfigSet,
+    Intent,
+    LoopAction,
+    Outcome,
+    PricesSet,
+    Record,
+    TurnedAway,
+)
 from flyball.model.fleet import Endpoint, Fleet
 from flyball.model.prices import NO_BOARD, PriceBoard
 from flyball.model.profile import PowerCurve
@@ -52,6 +60,7 @@ class Telemetry:
             PricesSet: self._planned,
             LoopAction: self._acted,
             ConfigSet: self._configured,
+            TurnedAway: self._turned_away,
         }
         if self._tracing is not None:
             self._takers[Intent] = self._tracing.intent
@@ -225,6 +234,12 @@ class Telemetry:
         if isinstance(record, ConfigSet):
             result = "in-force" if record.in_force else "refused"
             self._meters.cell(names.CONFIG_CHANGES, result).value += 1
+
+    def _turned_away(self, record: Record) -> None:
+        if isinstance(record, TurnedAway):
+            self._meters.cell(names.DECISIONS, "refused", record.code).value += record.count
+            nobody = self._meters.cell(names.REQUESTS, NONE, NONE, NONE, "refused")
+            nobody.value += record.count
 
 
 def _tracing(config: Config, env: Mapping[str, str]) -> "Tracing | None":

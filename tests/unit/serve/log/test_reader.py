@@ -12,6 +12,7 @@ from flyball.ledger.record import encode
 from flyball.ledger.tree import ProofError
 from flyball.model.decision import Feasibility, Intent, Outcome, Record
 from flyball.serve.log.reader import LogReader, open_log
+from flyball.serve.log.store import LedgerStore
 from flyball.serve.log.writer import LedgerError, LogWriter
 from support import records
 
@@ -71,6 +72,19 @@ def test_a_retry_near_in_time_is_found_by_its_lineage(log: LogReader) -> None:
     first = records.intent(5)
     by_lineage = [item.record for item in log.find(first.id) if item.record.id != first.id]
     assert [getattr(record, "lineage", "") for record in by_lineage] == [first.id]
+
+
+def test_a_request_turned_away_is_found_by_its_id_though_one_record_counts_many(
+    tmp_path: Path,
+) -> None:
+    store = LedgerStore(tmp_path / "log")
+    turned = records.turned_away(3, count=5)
+    for record in (records.intent(1), turned, records.intent(4)):
+        store.append(record)
+    assert store.close() == 0
+    log = open_log(tmp_path / "log")
+    for request_id in turned.ids:
+        assert [found.record for found in log.find(request_id)] == [turned]
 
 
 def test_an_id_without_time_is_found_by_the_whole_scan(log: LogReader) -> None:

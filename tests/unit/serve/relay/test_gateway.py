@@ -15,8 +15,10 @@ from flyball.governor.commands import (
     Solve,
 )
 from flyball.governor.events import DrainBegun, RequestArrived, Tick
+from flyball.model.decision import TurnedAway
 from flyball.model.faults import Refusal
 from flyball.model.prices import NO_BOARD
+from flyball.serve.relay.gateway import DECISIONS_PER_SAMPLE
 from flyball.serve.relay.heads import Request
 from support.relay import ANSWER, HEALTH, ScriptCore, bench, post
 
@@ -146,5 +148,40 @@ def test_drain_is_told_to_the_core_once_and_answers_close_the_connection() -> No
             status, fields, _ = await client.answer()
             assert (status, fields["connection"]) == (200, "close")
             assert await client.rest() == b""
+
+    asyncio.run(run())
+
+
+def test_what_the_core_never_saw_is_recorded_by_the_second_however_much_there_is() -> None:
+    async def run() -> None:
+        async with bench(ANSWER) as made:
+            kept: list[TurnedAway] = []
+            object.__setattr__(made.gateway._sinks, "record", kept.append)
+            told = []
+            for request in [post(b"{")] * 40 + [b"G@T / HTTP/1.1\r\n\r\n"] * 2 + [post()]:
+                told.append((await made.ask(request))[1]["x-flyball-request-id"])
+            made.gateway._keep_house()
+            await made.gateway.drain(0.0)
+            found = {record.code: record for record in kept}
+            assert set(found) == {"bad_json", "bad_http"}
+            assert sum(record.count for record in kept) == 42
+            named = [name for record in kept for name in record.ids]
+            assert set(named) <= set(told[:42]) and len(named) == len(set(named))
+            assert {record.source for record in kept} == {"127.0.0.0/24"}
+            assert len(kept) <= 4, "at most two seconds' worth"
+
+    asyncio.run(run())
+
+
+def test_one_decision_in_so_many_is_timed() -> None:
+    async def run() -> None:
+        async with bench(ANSWER) as made:
+            for _ in range(DECISIONS_PER_SAMPLE - 1):
+                await made.ask(post())
+            assert made.gateway.take_decision_times() == []
+            for _ in range(2):
+                await made.ask(post())
+            (taken,) = made.gateway.take_decision_times()
+            assert taken >= 0.0 and made.gateway.take_decision_times() == []
 
     asyncio.run(run())

@@ -11,6 +11,7 @@ from flyball.model.decision import ConfigSet, LoopAction, PricesSet
 from flyball.model.prices import PoolPrice, PriceBoard
 from flyball.model.signals import EngineSample, PeerLoad, Settled
 from flyball.serve.telemetry.prometheus import Telemetry
+from support import records
 from support.configs import config
 
 DONE = Settled(
@@ -192,6 +193,16 @@ def test_records_of_the_control_period_are_counted(telemetry: Telemetry) -> None
     assert value(telemetry, "flyball_period_duration_seconds_count") == 1
     assert value(telemetry, "flyball_loop_actions_total", loop="drain", actuator="weight") == 1
     assert value(telemetry, "flyball_config_changes_total", result="refused") == 1
+
+
+def test_requests_turned_away_are_counted_one_by_one(telemetry: Telemetry) -> None:
+    telemetry.recorded(records.turned_away(count=7))
+    telemetry.recorded(records.turned_away(count=2, code="bad_http"))
+    name = "flyball_decisions_total"
+    assert value(telemetry, name, outcome="refused", reason="bad_json") == 7
+    assert value(telemetry, name, outcome="refused", reason="bad_http") == 2
+    nobody = {"class": "none", "model": "none", "pool": "none", "outcome": "refused"}
+    assert value(telemetry, "flyball_requests_total", **nobody) == 9
 
 
 def test_another_fleet_takes_the_old_one_s_gauges_away(telemetry: Telemetry) -> None:
