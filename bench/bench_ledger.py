@@ -16,19 +16,23 @@ from time import perf_counter, sleep
 import msgspec
 
 import report
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
 from flyball.ledger.record import encode
 from flyball.ledger.verify import check_log
-from flyball.model.decision import Candidate, Intent, Outcome, Record
+from flyball.model.decision import Record
 from flyball.serve.log.reader import open_log
 from flyball.serve.log.store import LedgerStore, Pushback
+from support import records
 
 ROUNDS = 5
 RECORDS = 100_000
 T0 = 1_763_600_000.0
 
 CANDIDATES = tuple(
-    Candidate(
-        endpoint=f"h100-paris-{i}",
+    records.candidate(
+        f"h100-paris-{i}",
         ttft_s=0.0873 + 0.0111 * i,
         tpot_s=0.0121 + 0.0007 * i,
         cached_tokens=512 * i,
@@ -40,55 +44,23 @@ CANDIDATES = tuple(
     )
     for i in range(8)
 )
-INTENT = Intent(
-    id="req_019a9ec434900061a8",
+INTENT = records.intent(
     at=T0,
     principal="team-search",
     class_name="interactive",
     session="team-search/2f1c6a5e-9f5e-4a55-8c7e-0d6c5f0b7b11",
-    session_source="x-session-id",
-    model="llama-3.1-8b",
-    operation="chat",
-    attempt=1,
-    lineage="",
-    is_retry=False,
     tokens_offered=1834,
     tokens_kept=1834,
     output_tokens_max=512,
-    deadline_at=T0 + 60.0,
-    value_usd=0.01,
-    rule="price",
-    probe_arm="",
     endpoint="h100-paris-0",
-    pool="h100-paris",
     candidates=CANDIDATES,
     candidates_count=8,
-    feasibility="scope-3.17",
     board_version=412,
     board_age_s=1.734211,
     view_age_s=0.012345,
-    held_s=0.0,
-    mode="enforce",
 )
-OUTCOME = Outcome(
-    id=INTENT.id,
-    at=T0 + 2.9,
-    outcome="served",
-    endpoint="h100-paris-0",
-    attempts=1,
-    status=200,
-    code="",
-    reason="",
-    input_tokens=1840,
-    cached_tokens=512,
-    output_tokens=211,
-    ttft_s=0.093112,
-    e2e_s=2.711834,
-    in_time=True,
-    cost_usd=1.02e-4,
-    principal="team-search",
-    class_name="interactive",
-    model="llama-3.1-8b",
+OUTCOME = records.outcome(
+    INTENT, at=T0 + 2.9, output_tokens=211, ttft_s=0.093112, e2e_s=2.711834, cost_usd=1.02e-4
 )
 
 

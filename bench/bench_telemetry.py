@@ -16,10 +16,14 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 import report
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
 from flyball.model.decision import Intent, Outcome
 from flyball.model.signals import EngineSample, Settled
 from flyball.serve.config import load
 from flyball.serve.telemetry.prometheus import Telemetry, names
+from support import records
 
 ROOT = Path(__file__).parents[1]
 BATCH = 2000
@@ -41,7 +45,7 @@ def timed(one: Callable[[], object], number: int) -> tuple[float, float]:
 def settled() -> tuple[Settled, ...]:
     """Answers over the example's endpoints and classes, one in twenty refused."""
     return tuple(
-        Settled(
+        records.settled(
             at=float(i),
             class_name=("interactive", "control", "batch")[i % 3],
             model="llama-3.1-8b",
@@ -115,7 +119,7 @@ def spans(sample_ratio: float) -> tuple[float, float]:
     os.environ["FLYBALL__TELEMETRY__SAMPLE_RATIO"] = str(sample_ratio)
     address = f"http://127.0.0.1:{server.server_port}"
     telemetry = Telemetry(load(EXAMPLE), env={"OTEL_EXPORTER_OTLP_ENDPOINT": address})
-    intent, outcome = records()
+    intent, outcome = both()
     pairs = [
         (msgspec.structs.replace(intent, id=f"r{i}"), msgspec.structs.replace(outcome, id=f"r{i}"))
         for i in range(BATCH)
@@ -132,21 +136,16 @@ def spans(sample_ratio: float) -> tuple[float, float]:
     return found
 
 
-def records() -> tuple[Intent, Outcome]:
+def both() -> tuple[Intent, Outcome]:
     """The two records of one request, plain."""
-    intent = Intent(
-        id="r", at=1.0, principal="p", class_name="batch", session="s", session_source="header",
-        model="llama-3.1-8b", operation="chat", attempt=1, lineage="", is_retry=False,
-        tokens_offered=400, tokens_kept=400, output_tokens_max=256, deadline_at=9.0,
-        value_usd=0.01, rule="price", probe_arm="", endpoint="edge-l4-0", pool="edge-l4",
-        candidates=(), candidates_count=4, feasibility="f", board_version=1, board_age_s=1.0,
-        view_age_s=0.05, held_s=0.0, mode="enforce",
+    intent = records.intent(
+        at=1.0, class_name="batch", session="s", session_source="header", tokens_offered=400,
+        tokens_kept=400, endpoint="edge-l4-0", pool="edge-l4", candidates=(), candidates_count=4,
+        board_version=1,
     )  # fmt: skip
-    outcome = Outcome(
-        id="r", at=2.0, outcome="served", endpoint="edge-l4-0", attempts=1, status=200, code="",
-        reason="", input_tokens=400, cached_tokens=0, output_tokens=60, ttft_s=0.2, e2e_s=1.0,
-        in_time=True, cost_usd=0.0001,
-    )  # fmt: skip
+    outcome = records.outcome(
+        intent, at=2.0, input_tokens=400, cached_tokens=0, output_tokens=60, ttft_s=0.2, e2e_s=1.0
+    )
     return intent, outcome
 
 

@@ -11,6 +11,7 @@ from flyball.model.decision import (
     Outcome,
     TurnedAway,
 )
+from flyball.model.signals import Settled
 
 T0 = 1_763_600_000.0
 
@@ -107,6 +108,27 @@ def refusal(number: int = 0, code: str = "price_above_value", **changes: Any) ->
         "retry_after_s": 2.0,
     }
     return outcome(of, **(fields | changes))
+
+
+def settled(**changes: Any) -> Settled:
+    fields: dict[str, Any] = {
+        "at": 10.0,
+        "class_name": "chat",
+        "model": "m",
+        "endpoint": 0,
+        "outcome": "served",
+        "is_retry": False,
+        "prompt_bytes": 400,
+        "input_tokens": 100,
+        "cached_tokens": 40,
+        "output_tokens": 11,
+        "ttft_s": 0.2,
+        "e2e_s": 0.7,
+        "ttft_s_predicted": 0.25,
+        "tpot_s_predicted": 0.05,
+        "in_time": True,
+    }
+    return Settled(**(fields | changes))
 
 
 def feasibility(at: float = T0 - 1.0, **changes: Any) -> Feasibility:

@@ -2,16 +2,12 @@
 
 from flyball.governor.tally import ClassTally, TokenRatio
 from flyball.model.signals import Settled
+from support import records
 
 
 def settled(**changes: object) -> Settled:
-    fields: dict[str, object] = {
-        "at": 1.0, "class_name": "chat", "model": "m", "endpoint": 0, "outcome": "served",
-        "is_retry": False, "prompt_bytes": 4000, "input_tokens": 1000, "cached_tokens": 500,
-        "output_tokens": 100, "ttft_s": 0.1, "e2e_s": 1.0, "ttft_s_predicted": 0.1,
-        "tpot_s_predicted": 0.01, "in_time": True,
-    }  # fmt: skip
-    return Settled(**(fields | changes))  # type: ignore[arg-type]
+    fields = {"input_tokens": 1000, "cached_tokens": 500, "output_tokens": 100} | changes
+    return records.settled(prompt_bytes=4000, **fields)
 
 
 def test_a_steady_stream_is_counted_at_its_rate() -> None:

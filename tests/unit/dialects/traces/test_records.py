@@ -6,30 +6,22 @@ import pytest
 from flyball.dialects.traces import formats
 from flyball.dialects.traces.row import Tally, TraceError
 from flyball.model.decision import ConfigSet, Intent, Outcome
+from support import records as given
 
 
 def intent(name: str, at: float, is_retry: bool = False) -> Intent:
-    """An intent with the fields that a replay reads."""
-    return Intent(
-        id=name, at=at, principal="p", class_name="chat", session=f"s-{name}",
-        session_source="header", model="m", operation="chat", attempt=1, lineage="",
-        is_retry=is_retry, tokens_offered=50, tokens_kept=50, output_tokens_max=9,
-        deadline_at=0.0, value_usd=0.0, rule="price", probe_arm="", endpoint="e", pool="q",
-        candidates=(), candidates_count=0, feasibility="", board_version=0, board_age_s=0.0,
-        view_age_s=0.0, held_s=0.0, mode="enforce",
+    """An intent whose figures the rows below are compared with."""
+    return given.intent(
+        id=name, at=at, session=f"s-{name}", model="m", is_retry=is_retry, tokens_offered=50,
+        tokens_kept=50, output_tokens_max=9,
     )  # fmt: skip
 
 
 def outcome(name: str, at: float, kind: str = "served", tokens: int = 8) -> Outcome:
-    """An outcome with the fields that a replay reads."""
-    return msgspec.convert(
-        {
-            "kind": "outcome", "id": name, "at": at, "outcome": kind, "endpoint": "e",
-            "attempts": 1, "status": 200, "code": "", "reason": "", "input_tokens": 40,
-            "cached_tokens": 0, "output_tokens": tokens, "ttft_s": 0.0, "e2e_s": 0.0,
-            "in_time": True, "cost_usd": 0.0,
-        },
-        Outcome,
+    """Its outcome, or one of a request that had no intent."""
+    return given.outcome(
+        intent(name, at), at=at, outcome=kind, input_tokens=40, cached_tokens=0,
+        output_tokens=tokens,
     )  # fmt: skip
 
 

@@ -9,30 +9,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from flyball.governor.commands import Notice
 from flyball.model.decision import ConfigSet, LoopAction, PricesSet
 from flyball.model.prices import PoolPrice, PriceBoard
-from flyball.model.signals import EngineSample, PeerLoad, Settled
+from flyball.model.signals import EngineSample, PeerLoad
 from flyball.serve.telemetry.prometheus import Telemetry
 from support import records
 from support.configs import config
 
-DONE = Settled(
-    at=10.0,
-    class_name="talk",
-    model="m",
-    endpoint=0,
-    outcome="served",
-    is_retry=False,
-    prompt_bytes=400,
-    input_tokens=100,
-    cached_tokens=40,
-    output_tokens=11,
-    ttft_s=0.2,
-    e2e_s=0.7,
-    ttft_s_predicted=0.25,
-    tpot_s_predicted=0.05,
-    in_time=True,
-    value_usd=0.02,
-    cost_usd=0.001,
-)
+DONE = records.settled(class_name="talk", value_usd=0.02, cost_usd=0.001)
 REFUSED = msgspec.structs.replace(DONE, outcome="refused", code="queue_full", endpoint=-1)
 
 

@@ -15,75 +15,47 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from flyball.model.decision import Candidate, Intent, Outcome
-from flyball.model.signals import Settled
 from flyball.serve.config import Config
 from flyball.serve.telemetry.prometheus import Telemetry, names
 from flyball.serve.telemetry.tracing import EXPORT_S_MAX, PENDING_MAX, span_context
+from support import records
 from support.configs import ENV, config
 
-INTENT = Intent(
+INTENT = records.intent(
     id="req_2",
     at=1000.5,
     principal="ann",
     class_name="talk",
     session="s-1",
-    session_source="header",
     model="m",
-    operation="chat",
     attempt=2,
     lineage="req_1",
     is_retry=True,
     tokens_offered=120,
     tokens_kept=100,
-    output_tokens_max=64,
     deadline_at=1600.0,
     value_usd=0.02,
-    rule="price",
     probe_arm="plus",
     endpoint="big-0",
     pool="big",
-    candidates=tuple(
-        Candidate(
-            endpoint=name,
-            ttft_s=0.1,
-            tpot_s=0.02,
-            cached_tokens=0,
-            lateness_usd=0.0,
-            externality_usd=0.0,
-            resource_usd=0.001,
-            total_usd=total,
-            propensity=chance,
-        )
-        for name, total, chance in (("small-0", 0.002, 0.25), ("big-0", 0.001, 0.75))
+    candidates=(
+        records.candidate("small-0", total_usd=0.002, propensity=0.25),
+        records.candidate("big-0", total_usd=0.001, propensity=0.75),
     ),
-    candidates_count=2,
-    feasibility="f",
     board_version=9,
     board_age_s=1.5,
-    view_age_s=0.02,
     held_s=0.5,
-    mode="enforce",
 )
-OUTCOME = Outcome(
-    id="req_2",
+OUTCOME = records.outcome(
+    INTENT,
     at=1002.0,
-    outcome="served",
-    endpoint="big-0",
     attempts=1,
-    status=200,
-    code="",
-    reason="",
     input_tokens=100,
     cached_tokens=60,
     output_tokens=20,
     ttft_s=0.3,
     e2e_s=1.9,
-    in_time=True,
     cost_usd=0.001,
-    principal="ann",
-    class_name="talk",
-    model="m",
     lineage="req_1",
 )
 REFUSED = msgspec.structs.replace(
@@ -101,23 +73,7 @@ REFUSED = msgspec.structs.replace(
 )
 
 
-SETTLED = Settled(
-    at=10.0,
-    class_name="talk",
-    model="m",
-    endpoint=0,
-    outcome="served",
-    is_retry=False,
-    prompt_bytes=400,
-    input_tokens=100,
-    cached_tokens=40,
-    output_tokens=11,
-    ttft_s=0.2,
-    e2e_s=0.7,
-    ttft_s_predicted=0.25,
-    tpot_s_predicted=0.05,
-    in_time=True,
-)
+SETTLED = records.settled(class_name="talk")
 
 
 class Collector:
