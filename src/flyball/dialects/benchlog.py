@@ -24,8 +24,15 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "at": ("queued_s", "arrival_s", "arrival_ms", "timestamp_s", "timestamp_ms"),
     "input": ("input_tokens", "prompt_tokens", "prompt_len_mean", "prompt_len", "isl"),
     "output": ("output_tokens", "completion_tokens", "output_len_mean", "output_len", "osl"),
-    "ttft": ("ttft_s", "ttft_ms", "ttft_mean_ms", "silicon_ttft_ms", "median_ttft_ms"),
-    "tpot": ("tpot_s", "tpot_ms", "silicon_tpot_ms", "median_tpot_ms"),
+    "ttft": (
+        "ttft_s",
+        "ttft_ms",
+        "ttft_mean_ms",
+        "silicon_ttft_ms",
+        "mean_ttft_ms",
+        "median_ttft_ms",
+    ),
+    "tpot": ("tpot_s", "tpot_ms", "silicon_tpot_ms", "mean_tpot_ms", "median_tpot_ms"),
     "e2e": ("e2e_s", "e2e_ms", "latency_s", "latency_ms", "e2e_mean_ms"),
     "first": ("first_token_s", "first_token_ms"),
     "last": ("last_token_s", "last_token_ms", "end_s"),
@@ -35,6 +42,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "engine": ("backend", "engine"),
     "batch": ("avg_batch_size", "batch"),
 }
+
+# Requests over concurrency in the usual closed loop: InferenceX runs 10 x concurrency prompts.
+USUAL_WAVES = 10.0
 
 
 class BenchError(ValueError):
@@ -71,7 +81,10 @@ class StageRow(Struct, frozen=True):
 
 
 class PointRow(Struct, frozen=True):
-    """Medians in a closed loop of `concurrency` requests of fixed nominal lengths."""
+    """Figures of a closed loop of `concurrency` requests of fixed nominal lengths.
+
+    Means over a run of `waves` x `concurrency` requests, the first wave included, or `medians`.
+    """
 
     model: str
     accelerator: str
@@ -83,6 +96,8 @@ class PointRow(Struct, frozen=True):
     concurrency: int
     ttft_s: Seconds
     tpot_s: Seconds
+    waves: float = USUAL_WAVES
+    medians: bool = False
 
 
 class CapacityRow(Struct, frozen=True):
@@ -189,6 +204,8 @@ def point_rows(rows: Iterable[Row], place: str) -> list[PointRow]:
         times = _number(row, "ttft", where, 0), _number(row, "tpot", where, 0)
         if min(times) <= 0 or row.get("concurrency") in (None, ""):
             continue
+        concurrency = max(1, int(_plain(row, "concurrency", where)))
+        prompts = _plain(row, "num_prompts", where, USUAL_WAVES * concurrency)
         found.append(
             PointRow(
                 model=architecture_of(_text(row, "model")),
@@ -198,9 +215,11 @@ def point_rows(rows: Iterable[Row], place: str) -> list[PointRow]:
                 layout=_layout(row, where),
                 input_tokens=int(_number(row, "input", where)),
                 output_tokens=int(_number(row, "output", where)),
-                concurrency=max(1, int(_plain(row, "concurrency", where))),
+                concurrency=concurrency,
                 ttft_s=_time(row, "ttft", where),
                 tpot_s=_time(row, "tpot", where),
+                waves=max(1.0, prompts / concurrency),
+                medians=_name(row, "ttft").startswith("median"),
             )
         )
     return found
@@ -320,10 +339,13 @@ def _text(row: Row, noun: str) -> str:
     return next((str(row[name]) for name in COLUMNS[noun] if row.get(name)), "")
 
 
+def _name(row: Row, noun: str) -> str:
+    return next(name for name in COLUMNS[noun] if row.get(name) not in (None, ""))
+
+
 def _time(row: Row, noun: str, place: str) -> Seconds:
     value = _number(row, noun, place)
-    name = next(name for name in COLUMNS[noun] if row.get(name) not in (None, ""))
-    return seconds_from_ms(value) if name.endswith("_ms") else value
+    return seconds_from_ms(value) if _name(row, noun).endswith("_ms") else value
 
 
 def _number(row: Row, noun: str, place: str, absent: float | None = None) -> float:

@@ -11,6 +11,7 @@ from flyball.units import Bytes, Ratio, Seconds, Tokens, Usd, Watts
 # Bytes of one weight; a 4-bit weight carries its share of block scales (16 values a scale byte).
 WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5625, "int4": 0.5625}
 HEAD_BYTES = 2.0  # the output layer stays in bf16
+_WIDER = {"fp4": "fp8", "int4": "bf16"}
 
 
 class Accelerator(Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,11 +111,13 @@ class Architecture(Struct, frozen=True, forbid_unknown_fields=True):
         rest = (self.dense_weights + self.expert_weights) * each
         return attention + rest + 2 * self.head_weights * HEAD_BYTES
 
+    def attention_precision(self, precision: str) -> str:
+        """Of attention's weights: 4-bit checkpoints of expert models keep them wider."""
+        return _WIDER.get(precision, precision) if self.experts else precision
+
     def attention_bytes(self, precision: str) -> float:
-        """Bytes of one attention weight: 4-bit checkpoints of expert models keep it wider."""
-        if self.experts and precision in ("fp4", "int4"):
-            return 1.0 if precision == "fp4" else 2.0
-        return WEIGHT_BYTES[precision]
+        """Bytes of one attention weight in a checkpoint of `precision`."""
+        return WEIGHT_BYTES[self.attention_precision(precision)]
 
 
 class Layout(Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,11 +145,11 @@ class Efficiency(Struct, frozen=True, forbid_unknown_fields=True):
     Shares of the data sheet: `memory` (weights), `kv`, `compute`, `attention` (prefill), `link`
     (long messages), `link_short`. `expert_rows` = tokens by which each loaded expert's work is
     padded (tiles of a small matrix are computed whole).
-    `variety` = share of a step's tokens that choose their experts independently of the others.
-    `corner` = how well reading and computing overlap: 1 = not at all, 3 = almost wholly.
-    Seconds: per layer and step, per expert layer, per step, per running sequence, per collective
-    operation, per request before it is queued; and `stream_s`, by which the first token of a closed
-    loop comes later per request in flight (cause not established).
+    `corner` = how well reading and computing overlap: 1 = not at all, 3 = almost wholly (set, not
+    fitted). Seconds: per layer and step, per expert layer, per step, per running sequence, per
+    collective operation, per request before it is queued. `held_steps` = decode steps for which the
+    first token is held back: engines are run so that they stream several tokens at a time, or look
+    for new requests only every few steps.
     """
 
     engine: str
@@ -154,7 +157,6 @@ class Efficiency(Struct, frozen=True, forbid_unknown_fields=True):
     kv: Ratio
     compute: Ratio
     expert_rows: float
-    variety: Ratio
     attention: Ratio
     link: Ratio
     link_short: Ratio
@@ -164,7 +166,7 @@ class Efficiency(Struct, frozen=True, forbid_unknown_fields=True):
     seq_s: Seconds
     collective_s: Seconds
     request_s: Seconds
-    stream_s: Seconds
+    held_steps: float
     corner: float
     step_tokens_max: Tokens
     seqs_max: int

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from flyball.dialects.benchlog import PointRow, RequestRow, StageRow
 from flyball.model.profile import Profile, StepCost
+from flyball.sim.batching import SGLANG, VLLM
 from flyball.sim.fit import Fitted, Floats, fit
-from flyball.sim.measure import Ask, Seen, closed_loop, open_loop
+from flyball.sim.measure import Ask, closed_loop, open_loop, run_weights, weighted_median
 
 # What is fitted, each with the least start it gets: nothing can grow from nought.
 DIALS: dict[str, float] = {
@@ -39,7 +40,7 @@ FEW_PRIOR = 1.5
 STAGE_REQUESTS = 300
 # The start is first slowed or sped up as a whole: from an overloaded one no slope leads back.
 PACES = (1.0, 0.7, 0.5, 0.35, 1.4)
-STARTS = 3  # of which the nearest are tried: what is left has several valleys
+STARTS = 5  # all of them tried: what is left has several valleys
 
 
 class Calibrated(NamedTuple):
@@ -88,13 +89,13 @@ def to_stages(start: Profile, rows: Sequence[StageRow]) -> Calibrated:
 
 
 def to_points(start: Profile, rows: Sequence[PointRow]) -> Calibrated:
-    """Fit the few dials to medians of closed-loop points of one configuration."""
+    """Fit the few dials to closed-loop points of one configuration."""
     tpot = np.array([row.tpot_s for row in rows])
     ttft = np.array([row.ttft_s for row in rows])
 
     def see(profile: Profile) -> Floats:
-        medians = [point_medians(profile, row) for row in rows]
-        return np.array([each for _, each in medians] + [first for first, _ in medians])
+        figures = [point_figures(profile, row) for row in rows]
+        return np.array([each for _, each in figures] + [first for first, _ in figures])
 
     return _calibrated(start, FEW_DIALS, see, tpot, ttft)
 
@@ -113,10 +114,18 @@ def stage_means(profile: Profile, row: StageRow) -> tuple[float, float]:
     return float(seen.ttft_s[warm].mean()), float(seen.e2e_s[warm].mean())
 
 
-def point_medians(profile: Profile, row: PointRow) -> tuple[float, float]:
-    """Median TTFT and TPOT of a closed-loop point, seconds."""
-    seen: Seen = closed_loop(profile, row.concurrency, row.input_tokens, row.output_tokens)
-    return float(np.median(seen.ttft_s)), float(np.nanmedian(seen.tpot_s))
+def point_figures(profile: Profile, row: PointRow) -> tuple[float, float]:
+    """TTFT and TPOT over a closed loop's run, seconds: means, or medians if the row holds those."""
+    rules = SGLANG if row.engine == "sglang" else VLLM
+    seen = closed_loop(
+        profile, row.concurrency, row.input_tokens, row.output_tokens, batching=rules
+    )
+    weights = run_weights(len(seen.ttft_s), row.concurrency, row.waves)
+    if row.medians:
+        return weighted_median(seen.ttft_s, weights), weighted_median(seen.tpot_s, weights)
+    many = np.isfinite(seen.tpot_s)
+    tpot = float(np.average(seen.tpot_s[many], weights=weights[many])) if many.any() else 0.0
+    return float(np.average(seen.ttft_s, weights=weights)), tpot
 
 
 def _calibrated(

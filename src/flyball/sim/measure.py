@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from flyball.model.plant import Job
 from flyball.model.profile import Profile
+from flyball.sim.batching import VLLM, Batching
 from flyball.sim.engine import Engine
 from flyball.units import Ratio, Seconds, Tokens
 
@@ -65,18 +66,20 @@ def closed_loop(
     rounds: float = 2.0,
     spread: Ratio = 0.2,
     seed: int = 1,
+    batching: Batching = VLLM,
 ) -> Seen:
-    """Keep `concurrency` in flight; what the `rounds` x `concurrency` requests after the first see.
+    """Keep `concurrency` in flight: what the first wave of them sees, then `rounds` x as many more.
 
-    The first wave, which all comes at once, is left out: long runs drown it. Lengths are drawn
-    evenly from the last `spread` below those given, as the usual clients do; equal lengths would
-    keep all requests in step. ValueError for a request that can never fit.
+    The first wave comes all at once and waits for itself, so how much it counts depends on how
+    long a run was (`run_weights`). Lengths are drawn evenly from the last `spread` below those
+    given, as the usual clients do; equal lengths would keep all requests in step. ValueError for
+    a request that can never fit.
     """
     count = concurrency + max(8, math.ceil(rounds * concurrency))
     rng = np.random.default_rng(seed)
     inputs = np.ceil(input_tokens * (1.0 - spread * rng.random(count))).astype(int)
     outputs = np.ceil(output_tokens * (1.0 - spread * rng.random(count))).astype(int)
-    engine = Engine(profile, prefix_cache=False)
+    engine = Engine(profile, prefix_cache=False, batching=batching)
     asked, first, end = np.zeros(count), np.zeros(count), np.zeros(count)
     begun = 0
     while begun < concurrency:
@@ -89,8 +92,26 @@ def closed_loop(
                 asked[begun] = told.at
                 engine.submit(told.at, Job(str(begun), int(inputs[begun]), int(outputs[begun])))
                 begun += 1
-    kept = slice(concurrency, None)
-    return Seen((first - asked)[kept], (end - asked)[kept], outputs.astype(float)[kept])
+    return Seen(first - asked, end - asked, outputs.astype(float))
+
+
+def run_weights(count: int, concurrency: int, waves: float) -> NDArray[np.float64]:
+    """How much each of a simulated loop's requests counts for a run of `waves` x `concurrency`.
+
+    The first wave keeps its share of the run, 1 / waves; those after it stand for the rest.
+    """
+    first = min(1.0, 1.0 / waves)
+    weights = np.full(count, (1.0 - first) / max(1, count - concurrency))
+    weights[:concurrency] = first / concurrency
+    return weights
+
+
+def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """The value below which half of the weight lies; entries that are no number are left out."""
+    kept = np.isfinite(values)
+    order = np.argsort(values[kept])
+    share = np.cumsum(weights[kept][order])
+    return float(values[kept][order][np.searchsorted(share, share[-1] / 2.0)])
 
 
 def _note(

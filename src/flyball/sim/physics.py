@@ -3,7 +3,8 @@
 A step of t tokens (decoding sequences + prompt tokens) on g accelerators takes
 
     linear layers    (a^c + b^c)^(1/c), a = weights read / memory,
-                     b = 2 x (weights x t + experts loaded x rows of padding) / compute
+                     b = 2 x (weights x t + experts loaded x rows of padding) / compute;
+                     attention computes at the width its weights are kept in
     KV               KV bytes of the decoding sequences / memory
     prefill          4 x heads x head_dim x layers x p (prefix + p / 2) / compute (FlashAttention)
     communication    2 per layer, the faster of: short messages, latency + m / short link rate, and
@@ -11,7 +12,7 @@ A step of t tokens (decoding sequences + prompt tokens) on g accelerators takes
     host             per layer, per expert layer, per step, per running sequence
 
 where each rate is the data sheet's times a share that the engine reaches (`Efficiency`), and of E
-experts, k per token, a step loads E (1 - (1 - k/E)^(v t)), v t of its choices being independent.
+experts, k per token, a step loads E (1 - (1 - k/E)^t), as if tokens chose independently.
 The exponent c softens the corner of the roofline (Williams et al., CACM 2009), where kernels reach
 neither bound.
 """
@@ -128,8 +129,9 @@ class _Roofline:
         self.dense_bytes = (shape.dense_weights * each + shape.head_weights * HEAD_BYTES) / count
         self.expert_bytes = shape.expert_weights * each / count
         active = shape.expert_weights * shape.experts_active / max(1, shape.experts)
-        through = shape.attention_weights + shape.dense_weights + active
-        self.token_s = 2.0 * through / (peak * reached.compute) / count
+        attention_peak = chip.flops(shape.attention_precision(precision))
+        through = shape.attention_weights / attention_peak + (shape.dense_weights + active) / peak
+        self.token_s = 2.0 * through / reached.compute / count
         padded = shape.expert_weights * reached.expert_rows
         self.padding_s = 2.0 * padded / (peak * reached.compute) / count
         kv_bytes = shape.kv_values_per_layer * shape.kv_layers * _KV_BYTES[precision]
@@ -145,8 +147,7 @@ class _Roofline:
         """Seconds of a step of so many tokens, without KV and prefill attention."""
         shape, reached, spread = self.shape, self.reached, self.spread
         corner = reached.corner
-        choices = np.maximum(1.0, reached.variety * tokens)
-        touched = 1.0 - (1.0 - shape.experts_active / max(1, shape.experts)) ** choices
+        touched = 1.0 - (1.0 - shape.experts_active / max(1, shape.experts)) ** tokens
         read = self.attention_bytes + self.dense_bytes + self.expert_bytes * touched
         computed = self.token_s * tokens + self.padding_s * touched
         linear = ((read / self.memory) ** corner + computed**corner) ** (1.0 / corner)

@@ -11,7 +11,7 @@ from flyball.model.profile import Profile
 from flyball.sim.calibrate import (
     DIALS,
     load_of,
-    point_medians,
+    point_figures,
     stage_means,
     straight,
     to_points,
@@ -73,9 +73,23 @@ def test_stages_and_points_are_met() -> None:
     points: list[PointRow] = []
     for concurrency, prompt in ((2, 300), (16, 300), (8, 1500), (32, 600)):
         row = PointRow("m", "a", "bf16", "vllm", Layout(), prompt, 60, concurrency, 1.0, 1.0)
-        ttft, tpot = point_medians(TRUE, row)
+        ttft, tpot = point_figures(TRUE, row)
         points.append(replace(row, ttft_s=ttft, tpot_s=tpot))
     assert to_points(wrong(TRUE), points).error < 0.05
+
+
+def test_a_point_tells_means_of_the_whole_run_or_medians() -> None:
+    row = PointRow("m", "a", "bf16", "vllm", Layout(), 1000, 300, 16, 1.0, 1.0)
+    mean, _ = point_figures(TRUE, row)
+    middle, _ = point_figures(TRUE, replace(row, medians=True))
+    longer, _ = point_figures(TRUE, replace(row, waves=100.0))
+    assert max(middle, longer) < mean
+
+
+def test_an_engine_that_pauses_answers_for_prompts_starts_them_sooner() -> None:
+    row = PointRow("m", "a", "bf16", "vllm", Layout(), 4000, 200, 64, 1.0, 1.0)
+    mixing, paused = (point_figures(TRUE, replace(row, engine=e))[0] for e in ("vllm", "sglang"))
+    assert paused < mixing
 
 
 def test_dials_turn_what_they_name() -> None:

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flyball.dialects.profiles import profile
 from flyball.model.profile import EngineLimits, PowerCurve, Profile, StepCost
-from flyball.sim.measure import Ask, closed_loop, open_loop
+from flyball.sim.measure import Ask, closed_loop, open_loop, run_weights, weighted_median
 
 HAND = Profile(
     name="hand", accelerator="x", model="m",
@@ -28,13 +30,34 @@ def test_a_shared_prefix_shortens_the_second_prompt() -> None:
     assert (seen.ttft_s[0], seen.ttft_s[1]) == (21.0, 13.0)
 
 
-def test_closed_loop_leaves_the_first_wave_out() -> None:
+def test_closed_loop_shows_the_first_wave_and_those_after_it() -> None:
     seen = closed_loop(profile("h100/llama-3.1-8b"), 4, 100, 50, rounds=5)
-    assert len(seen.ttft_s) == 20
+    assert len(seen.ttft_s) == 4 + 20
     assert np.all(seen.output_tokens <= 50)
     assert np.all(seen.output_tokens >= 40)
     alone = closed_loop(profile("h100/llama-3.1-8b"), 1, 100, 50)
     assert np.median(alone.tpot_s) < np.median(seen.tpot_s)
+
+
+def test_the_first_wave_waits_for_itself() -> None:
+    seen = closed_loop(profile("h100/llama-3.1-8b"), 64, 4000, 200)
+    assert seen.ttft_s[:64].mean() > 3 * seen.ttft_s[64:].mean()
+
+
+@given(st.integers(1, 200), st.integers(8, 400), st.floats(1.0, 100.0))
+def test_the_first_wave_counts_as_much_as_it_is_of_the_run(
+    concurrency: int, after: int, waves: float
+) -> None:
+    weights = run_weights(concurrency + after, concurrency, waves)
+    assert weights.sum() == pytest.approx(1.0)
+    assert weights[:concurrency].sum() == pytest.approx(1.0 / waves)
+    assert weights.min() >= 0.0
+
+
+def test_a_weighted_median_by_hand() -> None:
+    values = np.array([3.0, 1.0, np.nan, 2.0])
+    assert weighted_median(values, np.array([1.0, 1.0, 9.0, 1.0])) == 2.0
+    assert weighted_median(values, np.array([5.0, 1.0, 9.0, 1.0])) == 3.0
 
 
 def test_one_seed_one_answer() -> None:

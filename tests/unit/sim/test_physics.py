@@ -15,9 +15,9 @@ from flyball.sim.physics import profile_of
 
 # All of the data sheet, no overhead, no overlap: figures that can be worked out by hand.
 IDEAL = Efficiency(
-    engine="ideal", memory=1.0, kv=1.0, compute=1.0, expert_rows=0.0, variety=1.0, attention=1.0,
+    engine="ideal", memory=1.0, kv=1.0, compute=1.0, expert_rows=0.0, attention=1.0,
     link=1.0, link_short=1.0, layer_s=0.0, expert_layer_s=0.0, step_s=0.0, seq_s=0.0,
-    collective_s=0.0, request_s=0.0, stream_s=0.0, corner=1.0, step_tokens_max=2048, seqs_max=256,
+    collective_s=0.0, request_s=0.0, held_steps=0.0, corner=1.0, step_tokens_max=2048, seqs_max=256,
     source="test",
 )  # fmt: skip
 
@@ -56,6 +56,19 @@ def test_a_few_sequences_load_few_experts() -> None:
     most = shape.expert_weights * 2 / 2 / accelerators()["H100-SXM"].memory_bytes_s
     assert least < profile.decode_step_s(1, 0.0) < 0.3 * most
     assert profile.decode_step_s(256, 0.0) > 0.99 * most
+
+
+def test_attention_of_a_narrow_checkpoint_computes_at_its_own_width() -> None:
+    shape, chip = architectures()["deepseek-r1"], accelerators()["B200"]
+    assert shape.attention_precision("fp4") == "fp8"
+    assert architectures()["llama-3.1-8b"].attention_precision("fp4") == "fp4"
+    profile = profile_of("B200", "deepseek-r1", 8, "fp4", efficiency=IDEAL)
+    at_fp8 = shape.attention_weights / chip.fp8_flops
+    active = shape.expert_weights * shape.experts_active / shape.experts
+    at_fp4 = (shape.dense_weights + active) / chip.fp4_flops
+    sent = 2 * shape.layers * 4 * 7 / 8 * shape.hidden / chip.link_bytes_s
+    step = profile.mixed_step_s(0, 0, 2048, 0) - profile.mixed_step_s(0, 0, 1024, 0)
+    assert step == pytest.approx(1024 * (2 * (at_fp8 + at_fp4) / 8 + sent), rel=0.05)
 
 
 def test_more_accelerators_are_faster_but_not_in_proportion() -> None:
