@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import agents_accuracy
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 DATA = Path(os.environ.get("FLYBALL_DATA", ROOT.parent / "shared" / "data"))
@@ -93,6 +95,8 @@ def main() -> None:
         if done.returncode:
             sys.exit(f"{title}: {done.stderr}")
         parts.append(done.stdout)
+    print("Agents' sessions …", file=sys.stderr)
+    parts.append(agents_accuracy.section())
     (HERE / "accuracy.md").write_text("\n".join(parts))
 
 

@@ -26,3 +26,12 @@ def test_the_chat_example_means_what_it_meant() -> None:
     assert [(p.name, p.profile.name) for p in plan.fleet.pools] == [("h100", "h100/llama-3.1-8b")]
     assert len(plan.fleet.endpoints) == 4
     assert plan.policy.classes[0].promise.ttft_s == 1.0
+
+
+def test_the_agents_example_completes_sessions_whose_steps_find_their_prefix() -> None:
+    plan = sim_input.load(str(EXAMPLES / "agents.yaml"), ["duration_s=150", "warmup_s=0"])
+    report = run(plan.scenario, plan.fleet, plan.policy, plan.rows(), name=plan.name).report
+    assert {one.name: one.failed for one in report.programs} == {"coder": 0, "fixer": 0}
+    assert all(one.completed > 0 and one.open > 0 for one in report.programs)
+    cached = {one.name: one.cached_ratio for one in report.classes}
+    assert cached["fixer"] > 0.7 > cached["chat"] == 0.0

@@ -65,7 +65,7 @@ class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     A step's prompt is the last one, the last answer and `added_tokens` (tool results, the user's
     words); after `dropped_ratio` of the steps parts of the answer are left out (thinking), so that
-    none of it is found again and the prompt grows by `dropped_growth` in all.
+    none of it is found again and the prompt grows by a multiple of it, `dropped_share`, in all.
     `compact` = (context from which it holds, probability per step) of a compaction, which leaves
     a share `compact_to`; `rewrite_ratio` of the steps change what stands behind a share
     `rewrite_at` of the last prompt. `human_ratio` of the steps follow a human's turn.
@@ -81,7 +81,7 @@ class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     first_by_steps: float
     added_tokens: Quantiles
     dropped_ratio: Ratio
-    dropped_growth: Quantiles
+    dropped_share: Quantiles
     output_tokens: Quantiles
     tool_s: Quantiles
     human_s: Quantiles

@@ -122,9 +122,10 @@ class Program:
         agent, rng = self.agent, self._rng
         changed, where, dropped = (float(share) for share in rng.random(3))
         is_kept = dropped >= agent.dropped_ratio
-        table = agent.added_tokens if is_kept else agent.dropped_growth
-        added = round(self._drawn("added", table) * self.limits.context_ratio)
-        growth = added + self._answer if is_kept else max(added, 1 - self.tokens)
+        table = agent.added_tokens if is_kept else agent.dropped_share
+        drawn = self._drawn("added", table)
+        added = round(drawn * self.limits.context_ratio) if is_kept else 0
+        growth = added + self._answer if is_kept else round(drawn * self._answer)
         hazard = self._hazard(self.tokens)
         if changed < hazard:
             self._compact(value_at(agent.compact_to, where))

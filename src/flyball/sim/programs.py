@@ -131,9 +131,7 @@ class Programs:
         self.tallies[group.class_name].begun += 1
         for _ in range(int(skipped * program.steps_left)):
             program.ask()
-            if program.go_on() is None:
-                break
-        program.steps_left = max(1, program.steps_left)
+            program.go_on()
         self._ask(session)
 
     def _ask(self, session: _Session) -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from flyball.cli import sim_output
 from flyball.sim.report import COLUMNS, Report
+from flyball.sim.sessions import Retries, Tally, program_reports
 from support.worlds import ran
 
 RESULT = ran(duration_s=10)
@@ -23,6 +24,20 @@ def test_the_text_has_the_figures_that_matter() -> None:
     assert "INVARIANTS" not in said
     broken = replace(RESULT.report, breaches=("r1: lost",), breaches_count=1)
     assert "INVARIANTS BROKEN: 1\n  r1: lost" in sim_output.text(broken, 2.0)
+
+
+def test_sessions_and_retries_are_told_layer_by_layer() -> None:
+    assert "sessions" not in sim_output.text(RESULT.report, 2.0)
+    tally = Tally(begun=9, completed=4, failed=2, broken=1, steps=1234, durations_s=[30.0])
+    report = replace(
+        RESULT.report,
+        programs=program_reports({"coder": tally, "fixer": Tally()}),
+        retries=Retries(gateway=1, sdk=2, agent=3, step=4),
+    )
+    said = sim_output.text(report, 2.0)
+    assert "sessions coder: 9 begun, 4 complete in 30 s (p99 30), 2 failed, 1 broken, 2" in said
+    assert "1,234 steps" in said and "sessions fixer: 0 begun, 0 complete, 0 failed" in said
+    assert "1 by gateways, 2 by SDKs, 3 by agents, 4 of broken steps" in said
 
 
 def test_json_is_the_whole_report() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from flyball.sim.agents import Quantiles, book, correlated, mixed, share_of, value_at
 
 TABLES = (
-    "steps", "first_tokens", "added_tokens", "dropped_growth", "output_tokens", "tool_s", "human_s",
+    "steps", "first_tokens", "added_tokens", "dropped_share", "output_tokens", "tool_s", "human_s",
     "compact_to", "rewrite_at",
 )  # fmt: skip
 

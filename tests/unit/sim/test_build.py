@@ -128,3 +128,33 @@ def test_a_fleet_is_given_once() -> None:
     one = scenario()
     with pytest.raises(ScenarioFaults, match="given twice"):
         build(one, build(one))
+
+
+def test_sessions_need_an_agent_a_class_a_begin_and_a_pool_that_holds_them() -> None:
+    found = faults(
+        workload={
+            "programs": {
+                "chat": {"agent": "claude-cod", "rate": 1},
+                "coder": {"agent": "mini-swe-agent"},
+            }
+        }
+    )
+    assert found == [
+        ("workload.programs.chat.agent", "no agent is named 'claude-cod'"),
+        ("workload.programs.coder", "no class 'coder'"),
+        ("workload.programs.coder", "no session would ever begin"),
+    ]
+    (long,) = faults(workload={"programs": {"chat": {"agent": "claude-code", "rate": 1}}})
+    assert long[0] == "workload.programs.chat.input_tokens_max"
+    assert "no pool holds its longest prompt" in long[1]
+    short = {"agent": "claude-code", "rate": 1, "input_tokens_max": 30_000}
+    build(scenario(workload={"programs": {"chat": short}}))
+
+
+def test_more_classes_of_sessions_than_can_be_told_apart_are_refused() -> None:
+    names = [f"c{i}" for i in range(17)]
+    found = faults(
+        fleet__classes={name: {} for name in names},
+        workload={"programs": {name: {"agent": "mini-swe-agent", "rate": 1} for name in names}},
+    )
+    assert found == [("workload.programs", "17 classes of sessions, at most 16 are told apart")]

@@ -1,10 +1,13 @@
 """Do clients retry as the SDK does: when, how often, and after which pause?"""
 
+from itertools import pairwise
+
 import pytest
 
 from flyball.dialects.traces.row import TraceRow
 from flyball.model.faults import Refusal
 from flyball.model.request import RequestClass
+from flyball.sim.agents import AgentClient, book
 from flyball.sim.clients import ClientRules, Clients
 from flyball.sim.clock import Clock, Streams
 from flyball.sim.exchange import Call, Exchange
@@ -134,3 +137,70 @@ def test_an_answer_to_a_try_given_up_is_not_heard() -> None:
     desk.clients.refused(late, BUSY)
     desk.clients.cut_off(late, BUSY)
     assert desk.ended == [call] and call.end == "gave-up"
+
+
+LOOP = book().clients["mini-swe-agent"]
+
+
+def agent_call(agent: AgentClient = LOOP) -> Call:
+    return Call(0, ROW, RequestClass(name="chat"), 0.0, agent=agent)
+
+
+def test_an_agent_s_loop_stands_round_the_sdk() -> None:
+    desk = Desk(*[BUSY] * 30)
+    call = agent_call()
+    desk.clock.at(0.0, desk.clients.attempt, call)
+    desk.clock.run(10_000.0)
+    assert (call.end, call.tries, call.agent_tries) == ("refused", 30, 10)
+    assert (desk.clients.agent_retries, desk.clients.sdk_retries) == (9, 20)
+    rounds = desk.sent[::3]
+    pauses = [after - before for before, after in pairwise(rounds)]
+    waited = [LOOP.pause_s(tries, 0.0) for tries in range(1, 10)]
+    assert all(1.125 <= p - w <= 1.5 for p, w in zip(pauses, waited, strict=True))
+
+
+def test_the_sdk_s_pauses_begin_anew_with_each_try_of_the_agent() -> None:
+    desk = Desk(*[BUSY] * 30)
+    desk.clock.at(0.0, desk.clients.attempt, agent_call())
+    desk.clock.run(10_000.0)
+    assert all(0.375 <= desk.sent[i + 1] - desk.sent[i] <= 0.5 for i in range(0, 30, 3))
+
+
+@pytest.mark.parametrize(
+    ("refusal", "tries"),
+    [
+        (Refusal(code="bad_field"), 1),  # a 400 is the caller's own fault, for ever
+        (Refusal(code="no_endpoint", should_retry=False), 10),  # a header for SDKs, not for agents
+    ],
+)
+def test_an_agent_heeds_the_status_alone(refusal: Refusal, tries: int) -> None:
+    desk = Desk(*[refusal] * 10)
+    call = agent_call()
+    desk.clock.at(0.0, desk.clients.attempt, call)
+    desk.clock.run(10_000.0)
+    assert call.tries == tries
+
+
+def test_an_agent_tries_a_cut_stream_again_and_its_first_token_counts_anew() -> None:
+    desk = Desk(None, None)
+    call = agent_call()
+    desk.clients.attempt(call)
+    first = call.current
+    assert first is not None
+    desk.clients.first_byte(first)
+    desk.clients.cut_off(first, Refusal(code="upstream_failed"))
+    assert not call.is_over and call.first_at == 0.0
+    desk.clock.run(4.0)
+    again = call.current
+    assert again is not None and again is not first and desk.sent[1] == 4.0
+    desk.clients.first_byte(again)
+    desk.clients.served(again, 200)
+    assert (call.end, call.agent_tries, call.ttft_s) == ("served", 2, 4.0)
+
+
+def test_an_agent_is_as_patient_as_its_client_unless_its_class_says_otherwise() -> None:
+    for rules, waited_s in (({}, LOOP.timeout_s), ({"patience_s": {"chat": 5.0}}, 5.0)):
+        desk = Desk(*[None] * 30, **rules)
+        desk.clients.attempt(agent_call())
+        desk.clock.run(LOOP.timeout_s + 1.0)
+        assert desk.closed[0] == waited_s

@@ -1,5 +1,6 @@
 """Does an agent's context grow as it should, with blocks that the next step finds again?"""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def test_each_prompt_is_the_last_one_its_answer_and_what_was_added() -> None:
 
 def test_the_answer_s_blocks_stand_in_the_next_prompt() -> None:
     made = steps(program())
-    for step, after in zip(made, made[1:], strict=False):
+    for step, after in pairwise(made):
         known = step.prefix_blocks + step.answer_blocks
         assert len(known) == (step.input_tokens + step.output_tokens) // BLOCK_TOKENS
         assert step.answer_blocks and after.prefix_blocks[: len(known)] == known
@@ -62,9 +63,9 @@ def test_the_system_prompt_is_shared_and_the_rest_is_not() -> None:
 
 
 def test_an_answer_that_is_left_out_is_not_found_again() -> None:
-    agent = replace(PLAIN, dropped_ratio=1.0, dropped_growth=((0.0, 200.0), (1.0, 200.0)))
+    agent = replace(PLAIN, dropped_ratio=1.0, dropped_share=((0.0, 0.4), (1.0, 0.4)))
     first, second = steps(program(agent))[:2]
-    assert second.input_tokens == 500
+    assert second.input_tokens == 360
     assert common(first.prefix_blocks, second.prefix_blocks) == len(first.prefix_blocks)
     assert not set(first.answer_blocks) & set(second.prefix_blocks)
 

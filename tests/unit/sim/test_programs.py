@@ -1,5 +1,6 @@
 """Do agents' sessions run in a closed loop, and is every one accounted for, whoever serves it?"""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_the_last_answer_is_found_in_the_cache() -> None:
     columns = result.columns
     answers_found = 0
     for indices in steps_of(result).values():
-        for last, now in zip(indices, indices[1:], strict=False):
+        for last, now in pairwise(indices):
             prompt, answer = columns["input_tokens"][last], columns["output_tokens"][last]
             cached = columns["cached_tokens"][now]
             assert cached >= prompt // BLOCK_TOKENS * BLOCK_TOKENS
@@ -148,7 +149,7 @@ def test_a_cut_context_finds_no_prefix_and_breaks_steps_which_are_repeated_with_
     again = columns["repeat"] > 0
     assert 0 < again.sum() <= one.steps_broken
     for indices in steps_of(result).values():
-        for last, now in zip(indices, indices[1:], strict=False):
+        for last, now in pairwise(indices):
             if again[now]:
                 assert columns["step"][now] == columns["step"][last]
                 assert columns["input_tokens"][now] > columns["input_tokens"][last]

@@ -1,11 +1,12 @@
 """Does each trouble strike whom it names, when it says, and end?"""
 
 import pytest
+from msgspec.structs import replace
 
 from flyball.dialects.traces.row import TraceRow
 from flyball.sim.clock import Streams
 from flyball.sim.scenario import Trigger
-from flyball.sim.triggers import spiked, struck
+from flyball.sim.triggers import spiked, spiked_times, struck
 from support.worlds import ran, scenario, world
 
 ROWS = [
@@ -73,3 +74,21 @@ def test_all_troubles_together_break_no_invariant() -> None:
         assert report.breaches == ()
         assert report.total.ends["failed"] > 0
         assert sum(report.total.ends.values()) == report.total.calls
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.6, 3.0])
+def test_a_spike_multiplies_the_begins_of_its_window_only(factor: float) -> None:
+    times = [i / 10 for i in range(600)]
+    found = spiked_times(times, [spike(factor)], Streams(1).named("spike"))
+    assert found == sorted(found) and set(times) <= set(found)
+    more = [at_s for at_s in found if at_s not in set(times)]
+    assert len(more) == pytest.approx(100 * max(0.0, factor - 1.0), abs=15)
+    assert all(20.0 <= at_s < 31.0 for at_s in more)
+
+
+def test_a_copy_s_answer_is_its_own_too() -> None:
+    rows = [replace(row, answer_blocks=(1000 + i,)) for i, row in enumerate(ROWS)]
+    found = list(spiked(iter(rows), [spike(2.0)], Streams(1).named("spike")))
+    copies = [row for row in found if row.session == "s+1"]
+    assert len(copies) == 100
+    assert not {x for row in copies for x in row.answer_blocks} & set(range(2000))

@@ -55,6 +55,19 @@ def test_turns_share_their_prefix() -> None:
     assert continued > 500
 
 
+def test_an_answer_s_blocks_stand_in_the_next_turn_s_prompt() -> None:
+    rows = workload.generate(3, 120.0, 10.0, {"agent": 1.0})
+    last: dict[str, tuple[int, ...]] = {}
+    filled = 0
+    for row in rows:
+        before = last.get(row.session, ())
+        assert row.prefix_blocks[: len(before)] == before
+        filled += len(row.answer_blocks)
+        last[row.session] = row.prefix_blocks + row.answer_blocks
+    assert filled > 500
+    assert not any(row.answer_blocks for row in workload.generate(3, 60.0, 10.0, {"chat": 1.0}))
+
+
 def test_rows_are_in_time_order_with_all_classes() -> None:
     rows = workload.generate(5, 60.0, 30.0)
     times = [row.at_s for row in rows]

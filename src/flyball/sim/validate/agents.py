@@ -19,7 +19,8 @@ from flyball.sim.program import BLOCK_TOKENS, Limits, Program
 from flyball.units import Ratio, Seconds, Tokens
 
 SHARES = (
-    0.0, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 1.0,
+    0.0, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.965,
+    0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999, 1.0,
 )  # fmt: skip
 _TAIL_MIN = 1000  # from so many values on there is something beyond 0.999
 # A prompt below this share of the last one has been compacted; one that has lost more than two
@@ -97,7 +98,7 @@ def fitted(start: Agent, sessions: Sequence[Session]) -> Agent:
     """`start` with every figure that recorded sessions tell."""
     grown = [_grown(one) for one in sessions]
     added = [now - answer for one in grown for now, answer in one if now >= answer]
-    dropped = [now for one in grown for now, answer in one if now < answer]
+    dropped = [max(0.0, now / answer) for one in grown for now, answer in one if now < answer]
     lengths = np.array([len(one.prompts) for one in sessions])
     firsts = np.array([one.prompts[0] for one in sessions])
     answers = [[float(made) for made in one.answers] for one in sessions]
@@ -111,10 +112,10 @@ def fitted(start: Agent, sessions: Sequence[Session]) -> Agent:
         start,
         steps=table(lengths.tolist()),
         first_tokens=table(firsts.tolist()),
-        first_by_steps=round(float(np.corrcoef(scores(lengths), scores(firsts))[0, 1]), 3),
+        first_by_steps=_correlation(lengths, firsts),
         added_tokens=table(added),
         dropped_ratio=round(len(dropped) / max(len(added) + len(dropped), 1), 4),
-        dropped_growth=table(dropped),
+        dropped_share=table(dropped),
         output_tokens=table(np.concatenate(answers).tolist()),
         tool_s=table([x for one in tools for x in one]),
         human_s=table([x for one in humans for x in one]),
@@ -157,13 +158,23 @@ def _played(agent: Agent, limits: Limits, rng: np.random.Generator) -> Session:
 
 
 def common(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many leading ids two prompts share."""
-    count = 0
-    for left, right in zip(one, other, strict=False):
-        if left != right:
-            break
-        count += 1
-    return count
+    """How many leading ids two prompts share. An id stands for all that comes before it too, so
+    where two are equal all before them are, and the place is found by halving."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[middle - 1] == other[middle - 1]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Of normal scores, 0 where a sample is too small to tell."""
+    if len(one) < _STEPS_MIN:
+        return 0.0
+    return round(float(np.corrcoef(scores(one), scores(other))[0, 1]), 3)
 
 
 # What a session tells.
