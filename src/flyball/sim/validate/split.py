@@ -26,12 +26,10 @@ class Point(Protocol):
     """A row that names a model shape and an accelerator, "" where there is no data sheet."""
 
     @property
-    def model(self) -> str:
-        """Name of the model shape."""
+    def model(self) -> str: ...
 
     @property
-    def accelerator(self) -> str:
-        """Name of the data sheet."""
+    def accelerator(self) -> str: ...
 
 
 AnyPoint = TypeVar("AnyPoint", bound=Point)
