@@ -1,4 +1,4 @@
-"""How do recorded agents' sessions run? (Writes the fitted figures of src/flyball/data/agents.json.)
+"""How do recorded agents' sessions run? (Writes what is fitted of src/flyball/data/agents.json.)
 
 `python docs/results/fit_agents.py` fits every second session of the two data sets below, read from
 $FLYBALL_DATA (else ../shared/data beside the checkout); the others judge, in the section "Agents'

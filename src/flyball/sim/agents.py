@@ -7,7 +7,6 @@ The figures stand in `data/agents.json`, each with its source and, where it was 
 
 from functools import cache
 from importlib import resources
-from itertools import pairwise
 from math import erf, exp, sqrt
 
 import msgspec
@@ -123,11 +122,6 @@ def value_at(table: Quantiles, share: float) -> float:
             return low[1] + part * (high[1] - low[1])
         low = high
     return table[-1][1]
-
-
-def mean_of(table: Quantiles) -> float:
-    """The mean of the distribution that a table describes; 0 for an empty one."""
-    return sum((b[0] - a[0]) * (a[1] + b[1]) / 2.0 for a, b in pairwise(table))
 
 
 def share_of(normal: float) -> float:

@@ -142,20 +142,7 @@ class World:
             grain = BLOCK_TOKENS
         self._build_replicas(grain)
         self._build_loops()
-        self.spend = Spend(
-            self.cores, scenario.loops.budget_usd_per_hour, scenario.loops.tuned.get(TRUNCATION)
-        )
-        period_s = self.spend.period_s
-        self.clock.every(period_s, self.spend.look, period_s)
-        self.programs = Programs(
-            self.clock,
-            grouped(scenario.workload.programs, grain),
-            streams,
-            self._send,
-            scenario.duration_s,
-            scenario.workload.load,
-            scenario.triggers,
-        )
+        self._build_programs(grain)
 
     def _build_replicas(self, grain: Tokens) -> None:
         pools = {pool.name: pool for pool in self.fleet.pools}
@@ -209,6 +196,21 @@ class World:
         clock.every(period_s, lambda: self.power.look(clock.now), period_s)
         self.scalings = self._build_scalings(everyone)
         arm(scenario.triggers, clock, driver, self.network, self.scraper, self.replicas)
+
+    def _build_programs(self, grain: Tokens) -> None:
+        scenario, loops = self.scenario, self.scenario.loops
+        self.spend = Spend(self.cores, loops.budget_usd_per_hour, loops.tuned.get(TRUNCATION))
+        period_s = self.spend.period_s
+        self.clock.every(period_s, self.spend.look, period_s)
+        self.programs = Programs(
+            self.clock,
+            grouped(scenario.workload.programs, grain),
+            self.streams,
+            self._send,
+            scenario.duration_s,
+            scenario.workload.load,
+            scenario.triggers,
+        )
 
     def _build_scalings(self, gateways: list[int]) -> dict[str, Scaling]:
         scalings: dict[str, Scaling] = {}
