@@ -58,12 +58,13 @@ data sheets, not measured. Round robin routes; clients wait for ever. `events` =
 TAIL = """
 ## Reading
 
-Both cliffs are here, later and less steep. p90 TTFT cannot fall below about 9 s, with any fleet (8
-fixed replicas): a tenth of the prompts have more than 27,000 tokens and take seconds alone. So the
-ratios are smaller than in a trace of shorter prompts. The loop adds a replica only when *every*
-engine is predicted late, one a turn, and none while one starts: with slow starts the backlog of the
-first minutes, from 2 replicas, is what is measured, and it grows with interval and delay alike. The
-spread over samples at long delays is wide: three samples are few.
+Both curves bend as published, less steeply: with the interval later (60 s costs little here), with
+the start-up delay earlier and without an edge (from about 90 s on). p90 TTFT cannot fall below about
+9 s, with any fleet (8 fixed replicas): a tenth of the prompts have more than 27,000 tokens and take
+seconds alone. So the ratios are smaller than in a trace of shorter prompts. The loop adds a replica
+only when *every* engine is predicted late, one a turn, and none while one starts; that the backlog
+of the first minutes, from 2 replicas, makes most of the long delays' figures is inferred, not shown.
+The spread over samples at long delays is wide, and three samples are few.
 """
 
 
