@@ -59,12 +59,12 @@ TAIL = """
 ## Reading
 
 Both curves bend as published, less steeply: with the interval later (60 s costs little here), with
-the start-up delay earlier and without an edge (from about 90 s on). p90 TTFT cannot fall below about
-9 s, with any fleet (8 fixed replicas): a tenth of the prompts have more than 27,000 tokens and take
-seconds alone. So the ratios are smaller than in a trace of shorter prompts. The loop adds a replica
-only when *every* engine is predicted late, one a turn, and none while one starts; that the backlog
-of the first minutes, from 2 replicas, makes most of the long delays' figures is inferred, not shown.
-The spread over samples at long delays is wide, and three samples are few.
+the start-up delay earlier and without an edge (from about 90 s on). p90 TTFT cannot fall below 9 s
+or so, with any fleet (8 fixed replicas): a tenth of the prompts have more than 27,000 tokens and
+take seconds alone. So the ratios are smaller than in a trace of shorter prompts. The loop adds a
+replica only when *every* engine is predicted late, one a turn, and none while one starts; that the
+backlog of the first minutes, from 2 replicas, makes most of the figures at long delays is inferred,
+not shown. The spread over samples at long delays is wide, and three samples are few.
 """
 
 
