@@ -45,7 +45,7 @@ class Architecture(Struct, frozen=True, forbid_unknown_fields=True):
     """A transformer's shape, as in its published configuration.
 
     `ffn` = inner width of a dense layer; `experts` of width `expert_ffn`, `experts_active` of them
-    per token, stand in all but the first `dense_layers`; `shared_ffn` = width every token passes.
+    per token, stand in all but `dense_layers`; `shared_ffn` = width every token passes.
     `attention_params` and `kv_values` (both per layer) are given where attention is compressed;
     `attention_layers` where not each layer keeps KV.
     """

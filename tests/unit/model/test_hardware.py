@@ -10,6 +10,7 @@ PARAMS_1E9 = {
     "llama-3.1-70b": 70.6, "llama-3.1-405b": 405.9, "mixtral-8x7b": 46.7, "qwen3-32b": 32.8,
     "qwen3-235b-a22b": 235.0, "deepseek-r1": 671.0, "gpt-oss-120b": 116.8, "minimax-m2.5": 229.0,
     "kimi-k2.5": 1026.0, "qwen3.5-397b-a17b": 397.0,
+    "glm-5": 744.0, "gemma-3-27b": 28.4, "llama-4-scout": 107.8, "llama-4-maverick": 400.7,
 }  # fmt: skip
 
 
