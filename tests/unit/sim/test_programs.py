@@ -8,6 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flyball.governor.commands import Command, Record
+from flyball.governor.events import Event, RequestArrived
+from flyball.model.decision import Outcome
 from flyball.sim.agents import book
 from flyball.sim.program import BLOCK_TOKENS
 from flyball.sim.programs import grouped
@@ -125,6 +128,31 @@ def test_every_layer_of_a_call_is_in_its_row() -> None:
     assert tried.sdk == (columns["tries"] - columns["agent_tries"]).sum() > 0
     assert tried.gateway == columns["gateway_retries"].sum()
     assert fixers(result.report).failed == 0  # six seconds are waited out
+
+
+def test_the_core_tells_every_layer_s_retries_from_fresh_demand() -> None:
+    """An agent's try begins with a retry count of 0, as a new call does: the prompt tells."""
+    gone = [{"kind": "replica-loss", "at_s": 20, "for_s": 15, "target": w} for w in ("near", "far")]
+    arrived: dict[int, list[tuple[str, int]]] = {}
+    outcomes: dict[str, Outcome] = {}
+
+    def tee(_: int, event: Event, commands: list[Command]) -> None:
+        if isinstance(event, RequestArrived):
+            head = event.head
+            arrived.setdefault(head.body_digest, []).append((event.request_id, head.retry_count))
+        for command in commands:
+            if isinstance(command, Record) and isinstance(command.record, Outcome):
+                outcomes[command.record.id] = command.record
+
+    one = world(scenario(**agents(triggers=gone)), tee=tee)
+    report = one.run("test", None).report
+    assert report.retries.agent > 0 and len(arrived) == report.total.calls
+    anew = 0
+    for (first, _), *later in arrived.values():
+        for request_id, count in later:
+            anew += count == 0
+            assert outcomes[request_id].lineage == first
+    assert anew == report.retries.agent
 
 
 CUT = {"truncation": "threshold_truncation", "budget_usd_per_hour": 0.01}

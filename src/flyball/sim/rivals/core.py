@@ -34,7 +34,7 @@ class RivalCore:
     An endpoint whose scrapes have failed for `UNREADY_AFTER_S` is left out, as the platform under
     every rival would do it; if all have, none is. `retry` takes the place of the router's own rule
     for failed attempts; `truncation` cuts prompts before they are placed. `spend_ratio` (spent
-    share of the budget) is set by the driver.
+    share of the budget) is set by `sim/spend.py`.
     """
 
     def __init__(
