@@ -140,6 +140,11 @@ class Disaggregated:
         out, self._news = self._news, []
         return out
 
+    @property
+    def running(self) -> int:
+        """Jobs admitted and not yet gone, at all engines."""
+        return sum(one.snapshot().running for one in (*self._prefills, *self._decodes))
+
     def snapshot(self) -> PlantState:
         """All engines as one: gauges of KV are the decode engines', `busy_s` is the mean's."""
         states = [one.snapshot() for one in self._prefills]

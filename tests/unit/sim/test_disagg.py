@@ -113,9 +113,12 @@ def test_cancel_at_any_moment_leaves_nothing_behind(moment: float) -> None:
 def test_all_engines_count_together() -> None:
     one = plant(prefill=1, decode=1)
     one.submit(0.0, Job("a", 4, 3))
+    one.advance(13.0)
+    assert one.running == one.snapshot().running == 1
     one.advance(15.0)
     state = one.snapshot()
     assert (state.running, state.waiting) == (0, 1)  # on the link
+    assert one.running == 0
     assert one.next_at() == 16.25
     one.advance(math.inf)
     state = one.snapshot()
