@@ -44,7 +44,7 @@ def main() -> None:
             found,
             name=f"{short}{many}/{model}",
             source=f"{MARK}, {precision} under {engine}; {found.source.partition('; ')[2]}",
-            error="computed, not measured; time per token within 13 % (median) on pairs judged",
+            error="computed, not measured; time per token within 11 % (median) on pairs judged",
         )
         kept.append(json.loads(msgspec.json.encode(named)))
     FILE.write_text(json.dumps(kept, indent=1) + "\n")

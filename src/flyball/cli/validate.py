@@ -47,8 +47,9 @@ def command(
 ) -> None:
     """Judge the twin on DATASET (a folder or a file): median and worst error of every row.
 
-    Nothing that is judged has taken part in a fit; the split is printed. The layouts and their
-    columns stand in docs/reference/validate.md. Exit code 2: the data could not be used.
+    Nothing that is judged has taken part in a fit; the split is printed, and whether the median
+    meets the target. The layouts and their columns stand in docs/reference/validate.md. Exit code
+    2: the data could not be used.
     """
     try:
         file, rows = read_table(dataset)
@@ -90,14 +91,14 @@ def _report(
 
 
 def _tell(report: Report, summary: bool, output: str) -> None:
-    shown = lines(report.figures)
+    shown = lines(report.figures, report.layout)
     if summary and any(line.group == "all" for line in shown):
         shown = [line for line in shown if line.group == "all"]
     if output == "json":
         body = {
             "layout": report.layout,
             "split": report.split,
-            "lines": [line._asdict() for line in shown],
+            "lines": [line._asdict() | {"verdict": line.verdict} for line in shown],
             "notes": report.notes,
         }
         click.echo(json.dumps(body, indent=1))
@@ -109,22 +110,22 @@ def _tell(report: Report, summary: bool, output: str) -> None:
 
 
 def _table(shown: Sequence[Line], output: str) -> list[str]:
-    head = ("group", "split", "figure", "rows", "median", "p90", "worst", "bias")
+    head = ("group", "split", "figure", "rows", "median", "p90", "worst", "bias", "target")
     cells = [
         (
             line.group, line.split, line.figure, f"{line.rows}", f"{line.median:.1%}",
-            f"{line.p90:.1%}", f"{line.worst:.1%}", f"{line.bias:+.1%}",
+            f"{line.p90:.1%}", f"{line.worst:.1%}", f"{line.bias:+.1%}", line.verdict,
         )
         for line in shown
     ]  # fmt: skip
     if output == "markdown":
         body = ["| " + " | ".join(row) + " |" for row in cells]
-        return ["| " + " | ".join(head) + " |", "|---|---|---|--:|--:|--:|--:|--:|", *body, ""]
+        return ["| " + " | ".join(head) + " |", "|---|---|---|--:|--:|--:|--:|--:|---|", *body, ""]
     widths = [max(len(row[i]) for row in (head, *cells)) for i in range(len(head))]
     return [
         "  ".join(
-            text.ljust(width) if i < 3 else text.rjust(width)
+            text.ljust(width) if i < 3 or i == len(row) - 1 else text.rjust(width)
             for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
+        ).rstrip()
         for row in (head, *cells)
     ]

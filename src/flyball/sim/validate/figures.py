@@ -8,6 +8,17 @@ import numpy as np
 Split = Literal["fit", "judged"]
 
 
+# Largest median error that counts as met, as a ratio, by layout and figure.
+TARGETS: dict[tuple[str, str], float] = {
+    ("per-request", "TTFT mean"): 0.06, ("per-request", "TTFT p99"): 0.08,
+    ("per-request", "TPOT mean"): 0.03, ("per-request", "E2E mean"): 0.03,
+    ("stages", "TTFT mean"): 0.15, ("stages", "E2E mean"): 0.05,
+    ("points", "TTFT"): 0.20, ("points", "TPOT"): 0.12, ("points", "E2E"): 0.10,
+    ("mlperf", "tokens/s per accelerator"): 0.10,
+    ("power", "watts"): 0.08, ("power", "J/token"): 0.10,
+}  # fmt: skip
+
+
 class Figure(NamedTuple):
     """One predicted figure beside its measurement, both above 0 in one unit.
 
@@ -27,7 +38,10 @@ class Figure(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line of a report: errors as ratios over `count` measurements."""
+    """One line of a report: errors as ratios over `rows` measurements.
+
+    `target` = the largest median error that counts as met; 0 = there is none.
+    """
 
     group: str
     split: Split
@@ -37,6 +51,14 @@ class Line(NamedTuple):
     p90: float
     worst: float
     bias: float
+    target: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """Target and whether the median meets it, in words; "" if nothing is to be met."""
+        if not self.target or self.split == "fit":
+            return ""
+        return f"{self.target:.0%} {'met' if self.median <= self.target else 'missed'}"
 
 
 class Report(NamedTuple):
@@ -51,8 +73,11 @@ class Report(NamedTuple):
 Tell = Callable[[str], None]
 
 
-def lines(figures: Iterable[Figure]) -> list[Line]:
-    """One line per group, split and figure, then one per split and figure over all groups."""
+def lines(figures: Iterable[Figure], layout: str = "") -> list[Line]:
+    """One line per group, split and figure, then one per split and figure over all groups.
+
+    `layout` brings its `TARGETS`.
+    """
     parts: dict[tuple[str, Split, str], list[float]] = {}
     for one in figures:
         parts.setdefault((one.group, one.split, one.figure), []).append(one.error)
@@ -61,10 +86,12 @@ def lines(figures: Iterable[Figure]) -> list[Line]:
         everything.setdefault(("all", split, figure), []).extend(errors)
     several = len({group for group, _, _ in parts}) > 1
     shown = parts | everything if several else parts
-    return [_line(*key, errors) for key, errors in shown.items()]
+    return [
+        _line(*key, errors, TARGETS.get((layout, key[2]), 0.0)) for key, errors in shown.items()
+    ]
 
 
-def _line(group: str, split: Split, figure: str, errors: list[float]) -> Line:
+def _line(group: str, split: Split, figure: str, errors: list[float], target: float) -> Line:
     sizes = np.abs(errors)
     return Line(
         group,
@@ -75,6 +102,7 @@ def _line(group: str, split: Split, figure: str, errors: list[float]) -> Line:
         float(np.quantile(sizes, 0.9)),
         float(sizes.max()),
         float(np.median(errors)),
+        target,
     )
 
 
