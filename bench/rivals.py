@@ -24,6 +24,12 @@ PINNED = {
     "smg": ["smg==1.13.*"],
     "vllm-router": ["vllm-router==0.1.17"],
     "litellm": ["litellm[proxy]==1.109.*", "litellm[proxy]==1.106.0"],
+    # The mocker's replay alone: its package also asks for one that only its vendor's index has.
+    "dynamo": [
+        "--no-deps ai-dynamo==1.6.1 ai-dynamo-runtime==1.6.1 typing_extensions pydantic==2.13.*"
+        " pydantic_core==2.46.* annotated-types typing-inspection numpy",
+    ],
+    "vidur": ["vidur==0.0.26"],
 }
 
 
@@ -58,7 +64,8 @@ def _install(name: str, folder: Path, pinned: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     python = str(folder / "bin" / "python")
     _run(name, [sys.executable, "-m", "venv", str(folder)])
-    _run(name, [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pinned])
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run(name, [*pip, *pinned.split()])
     (folder / STAMP).write_text(pinned)
 
 
