@@ -101,7 +101,8 @@ class GenerateShape(_Section, frozen=True, kw_only=True):
 
     rate: Annotated[Positive, Meta(description="Mean requests per second.")]
     mix: Annotated[
-        dict[str, NotNegative], Meta(description="Shares of chat, dialog, agent, coder, edge.")
+        dict[str, NotNegative],
+        Meta(description="Shares of chat, dialog, agent, coder, edge; open loop."),
     ] = field(default_factory=lambda: {"chat": 1.0})
 
 

@@ -44,6 +44,9 @@ AZURE_OUTPUT: Quantiles = (
 class Kind(Struct, frozen=True, kw_only=True):
     """One class of work: the shape of a session of it. Lengths in tokens, as quantile tables.
 
+    Turns come at times drawn beforehand (open loop), whatever the fleet does: rows for a replay.
+    Agents whose next step waits for the last answer are a scenario's `workload.programs`.
+
     A turn's prompt is the system prompt, all earlier turns and answers, and `added` new tokens.
     """
 

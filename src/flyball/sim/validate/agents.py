@@ -19,8 +19,9 @@ from flyball.sim.program import BLOCK_TOKENS, Limits, Program
 from flyball.units import Ratio, Seconds, Tokens
 
 SHARES = (
-    0.0, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.965,
-    0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999, 1.0,
+    0.0, 0.001, 0.005, 0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65,
+    0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.965, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999,
+    1.0,
 )  # fmt: skip
 _TAIL_MIN = 1000  # from so many values on there is something beyond 0.999
 # A prompt below this share of the last one has been compacted; one that has lost more than two
