@@ -1,4 +1,4 @@
-"""Do prefill and decode engines hand their work over as they should, in cases worked out by hand?"""
+"""Do prefill and decode engines hand their work over as they should, worked out by hand?"""
 
 import math
 
