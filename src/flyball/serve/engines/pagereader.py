@@ -62,7 +62,8 @@ class PageReader(asyncio.Protocol):
         return await self._exchange()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connection; a page still awaited is given up, not asked for again."""
+        self._fail("the reading was given up")
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()

@@ -168,6 +168,8 @@ class Scraper:
         self.stretch = min(STRETCH_MAX, 0.8 * self.stretch + 0.2 * wanted)
 
     async def _scrape(self, target: Target, epoch: int) -> None:
+        if epoch != self._epoch:
+            return  # else it would put its reader where the new target of that number looks
         clock = asyncio.get_running_loop().time
         begun = clock()
         sample, error = await self._read(target)

@@ -14,7 +14,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
 
 def play(answers: Answers, scene: Scene, path: str = "/metrics?a=1") -> int:
     """Run a server that gives these answers in turn (b"" = close without one, a trailing b"!" =
-    close after it); how many connections it saw."""
+    close after it, b"?" = none, keep waiting); how many connections it saw."""
     connections = 0
     asked: list[bytes] = []
 
@@ -25,6 +25,8 @@ def play(answers: Answers, scene: Scene, path: str = "/metrics?a=1") -> int:
             while True:
                 asked.append(await reader.readuntil(b"\r\n\r\n"))
                 answer = answers.pop(0)
+                if answer == b"?":
+                    continue
                 writer.write(answer.removesuffix(b"!"))
                 if answer in (b"", b"!") or answer.endswith(b"!"):
                     break
@@ -107,3 +109,18 @@ def test_a_late_answer_after_giving_up_is_not_taken_for_the_next() -> None:
 def test_what_is_no_url_is_refused() -> None:
     with pytest.raises(ValueError, match="ftp"):
         PageReader("ftp://h/metrics", {})
+
+
+def test_a_page_given_up_is_not_asked_for_again() -> None:
+    async def scene(page: PageReader, asked: list[bytes]) -> None:
+        assert await page.get() == b"hi"
+        reading = asyncio.create_task(page.get())
+        while len(asked) < 2:
+            await asyncio.sleep(0.001)
+        page.close()
+        with pytest.raises(PageError, match="given up"):
+            await reading
+        await asyncio.sleep(0.05)
+        assert len(asked) == 2
+
+    assert play([OK, b"?", OK], scene) == 1
