@@ -128,7 +128,7 @@ def azure(folder: Path) -> list[dict[str, Any]]:
 
 
 def mooncake(folder: Path) -> list[dict[str, Any]]:
-    """Eight replicas with prefix caches: Dynamo's replay and ours, also by its rule; no sessions."""
+    """Eight replicas with prefix caches: Dynamo's replay and ours, its rule too; no sessions."""
     path = data(MOONCAKE)
     rows = [replace(one, session="") for one in tracefile.rows(path, "mooncake", Tally())]
     trace = folder / "mooncake.jsonl"
