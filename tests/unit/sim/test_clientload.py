@@ -26,7 +26,7 @@ def client(
 ) -> Client:
     shape = cv**-2 if pattern == "Gamma" else WEIBULL[cv]
     windows = [
-        Window(begin_s=600.0 * i, rate=rate, cv=cv, pattern=pattern, shape=shape)  # type: ignore[arg-type]
+        Window(begin_s=600.0 * i, rate=rate, cv=cv, pattern=pattern, shape=shape)
         for i, rate in enumerate(rates)
         if rate
     ]
