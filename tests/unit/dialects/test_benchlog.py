@@ -68,6 +68,17 @@ def test_a_point_with_its_layout() -> None:
     assert benchlog.point_rows([row | {"attention_dp_size": ""}], "p")[0].layout == Layout(4)
 
 
+def test_a_point_says_of_what_its_figures_are_averages() -> None:
+    row = {"model": "Qwen3-8B", "gpu": "H100", "isl": "100", "osl": "50", "concurrency": "8"}
+    (usual,) = benchlog.point_rows([row | {"ttft_ms": "9", "tpot_ms": "2"}], "p")
+    assert (usual.waves, usual.medians) == (10.0, False)
+    told = {"median_ttft_ms": "9", "median_tpot_ms": "2", "num_prompts": "400"}
+    (asked,) = benchlog.point_rows([row | told], "p")
+    assert (asked.waves, asked.medians, asked.ttft_s) == (50.0, True, 0.009)
+    (short,) = benchlog.point_rows([row | told | {"num_prompts": "4"}], "p")
+    assert short.waves == 1.0
+
+
 @pytest.mark.parametrize(
     ("said", "name"),
     [
