@@ -40,7 +40,8 @@ def section() -> str:
     if not all((DATA / name).is_dir() for name in ("agentic_claude_code", "agent_steps_lmcache")):
         return f"{TEXT}\nThe data sets were not at hand when this page was made.\n"
     head = [
-        "| agent | split | figure | values | KS | halves | chance | recorded median | median | p90 |",
+        "| agent | split | figure | values | KS | halves | chance | recorded median | median "
+        "| p90 |",
         "|---|---|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     note = (
