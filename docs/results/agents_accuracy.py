@@ -79,8 +79,8 @@ def _rows() -> Iterator[str]:
 
 def _row(agent: str, split: str, one: Distance, apart: float) -> str:
     return (
-        f"| {agent} | {split} | {one.figure} | {one.recorded:,} | {one.ks:.3f} | "
-        f"{apart:.3f} | {one.ks_chance:.3f} | {one.median:,.4g} | {one.median_ratio:.2f} | {one.p90_ratio:.2f} |"
+        f"| {agent} | {split} | {one.figure} | {one.recorded:,} | {one.ks:.3f} | {apart:.3f} | "
+        f"{one.ks_chance:.3f} | {one.median:,.4g} | {one.median_ratio:.2f} | {one.p90_ratio:.2f} |"
     )
 
 
