@@ -45,8 +45,8 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "Qwen3-32B on two over PCIe, 300 requests at 10/s each, above capacity. Targets: E2E mean "
         "3 %, TPOT 3 %, TTFT mean 6 %, p99 8 %. The start is the data sheet, so the communication "
         "over PCIe is found by the fit. One choice was made with judged rows in view: the fit "
-        "tries five starts, not three (and keeps the one that fits best), since a p99 had come out at "
-        "3.03 % where a test asks for 3 %.",
+        "tries five starts, not three (and keeps the one that fits best), since a p99 had come "
+        "out at 3.03 % where a test asks for 3 %.",
         (
             "vllm_per_request", "--seqs-max", "128", "--step-tokens-max", "2048",
             "--profile", "RTXPRO6000/Llama-3.1-8B=RTX-PRO-6000:llama-3.1-8b:1",
