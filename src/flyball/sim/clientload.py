@@ -126,7 +126,11 @@ def first_gap(rng: np.random.Generator, window: Window) -> float:
 
 
 def _drawn(rng: np.random.Generator, table: tuple[float, ...], count: int) -> np.ndarray:
-    """Whole tokens, at least 1: the inverse of the distribution, linear between the quantiles."""
+    """Whole tokens, at least 1: the inverse of the distribution, linear between the quantiles.
+
+    Within the last percentile that is too much: over all published windows the means come
+    out 2 to 4 % high, for m-small's answers 9 %.
+    """
     values = np.interp(rng.random(count), _PROBABILITIES, (table[0], *table))
     return np.maximum(1, np.rint(values)).astype(np.int64)
 
