@@ -1,8 +1,11 @@
 """How far apart are the emulated engine over HTTP and the simulator, on one trace?
 
 The same requests go to `flyball engine` in real time, over a socket, and through the simulated
-world. Both move the same plant; what differs is the wire, the event loop and this machine's noise.
-A difference that is the wire's own is the same number of milliseconds at any load.
+world. Both move the same plant; what differs is the wire: the client's timers, HTTP, reading the
+prompt, the event loop's whole milliseconds, this machine's noise. The wire is measured apart: the
+first requests go, at the same times, to an engine that takes no time (`--time-scale 1e6`), so their
+time to the first token is the wire's alone. Its mean is the simulated clients' round trip. The rows
+without it are shown too; they say how far the wire alone sets the two apart.
 """
 
 import asyncio
@@ -36,11 +39,14 @@ SCENARIO: dict[str, Any] = {
 }
 
 
-def live(rows: list[TraceRow]) -> dict[int, Answer]:
+WIRE_ROWS_S = 15.0
+
+
+def live(rows: list[TraceRow], time_scale: str = "1") -> dict[int, Answer]:
     """What the emulator answered, by number."""
     flyball = str(Path(sys.executable).with_name("flyball"))
     process = subprocess.Popen(
-        [flyball, "engine", "--profile", PROFILE, "--port", "0"],
+        [flyball, "engine", "--profile", PROFILE, "--port", "0", "--time-scale", time_scale],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     assert process.stdout is not None
@@ -55,50 +61,79 @@ def live(rows: list[TraceRow]) -> dict[int, Answer]:
     return {one.number: one for one in answers if one.result == "answered"}
 
 
-def simulated(rows: list[TraceRow]) -> dict[int, tuple[float, float]]:
-    """The same of the simulated world."""
-    one = msgspec.convert(SCENARIO, Scenario)
+def wire_s(rows: list[TraceRow]) -> list[float]:
+    """Seconds to the first token where the engine takes none: what the wire costs, per request."""
+    first = [row for row in rows if row.at_s < WIRE_ROWS_S]
+    return [answer.ttft_s for answer in live(first, "1e6").values()]
+
+
+def simulated(rows: list[TraceRow], rtt_s: float) -> dict[int, tuple[float, float]]:
+    """The same of the simulated world, whose clients are `rtt_s` away."""
+    one = msgspec.convert(SCENARIO | {"clients": {"rtt_ms": rtt_s * 1e3}}, Scenario)
     columns = run(one, *build(one), rows).columns
     times = zip(columns["ttft_s"].tolist(), columns["e2e_s"].tolist(), strict=True)
     return dict(enumerate(times))
 
 
-def main() -> None:
+Times = dict[int, tuple[float, float]]  # request -> its TTFT and E2E, seconds
+
+
+def compared(sim: Times, wire: Times, label: str, budget: str | None) -> list[dict[str, Any]]:
     """Means and percentiles of both, and the median difference of single requests."""
+    table: list[dict[str, Any]] = []
+    for place, name in enumerate(("TTFT", "E2E")):
+        ours = np.array([sim[number][place] for number in sorted(wire)])
+        theirs = np.array([wire[number][place] for number in sorted(wire)])
+        for kind, figure in (
+            ("mean", np.mean),
+            ("p50", lambda values: np.percentile(values, 50)),
+            ("p99", lambda values: np.percentile(values, 99)),
+        ):
+            both = float(figure(theirs)), float(figure(ours))
+            table.append(
+                {
+                    "figure": f"{name} {kind}: emulator over HTTP against simulator, {label}",
+                    "value": abs(both[0] / both[1] - 1.0) * 100,
+                    "unit": "%",
+                    "budget": budget,
+                    "note": f"{both[0] * 1e3:.1f} ms, {both[1] * 1e3:.1f} ms",
+                }
+            )
+        later = float(np.median(theirs - ours)) * 1e3
+        figure = f"{name}, {label}: median of later - sooner"
+        table.append({"figure": figure, "value": later, "unit": "ms"})
+    return table
+
+
+def main() -> None:
+    """The wire before and after, the live run between them, and both comparisons."""
     rows = list(generated(msgspec.convert(SCENARIO, Scenario)))
+    before = wire_s(rows)
     answers = live(rows)
+    after = wire_s(rows)
+    rtt_s = float(np.mean(before + after))
     # An engine may end an answer before its limit: the simulator gets the lengths that were made.
     made = [
         replace(row, output_tokens=answers[i].output_tokens if i in answers else row.output_tokens)
         for i, row in enumerate(rows)
     ]
-    ours, both = simulated(made), sorted(answers)
     theirs = {
         i: (one.ttft_s, one.ttft_s + one.tpot_s * max(0, one.output_tokens - 1))
         for i, one in answers.items()
     }
-    table: list[dict[str, Any]] = []
-    for place, name in enumerate(("TTFT", "E2E")):
-        sim = np.array([ours[number][place] for number in both])
-        wire = np.array([theirs[number][place] for number in both])
-        for label, figure in (
-            ("mean", np.mean),
-            ("p50", lambda values: np.percentile(values, 50)),
-            ("p99", lambda values: np.percentile(values, 99)),
-        ):
-            gap = float(figure(wire) / figure(sim) - 1.0) * 100
-            table.append(
-                {
-                    "figure": f"{name} {label}: emulator over HTTP against simulator",
-                    "value": abs(gap),
-                    "unit": "%",
-                    "budget": "<= 5",
-                    "note": f"{figure(wire) * 1e3:.1f} ms, {figure(sim) * 1e3:.1f} ms",
-                }
-            )
-        later = float(np.median(wire - sim)) * 1e3
-        table.append({"figure": f"{name}: median of later - sooner", "value": later, "unit": "ms"})
-    table.append({"figure": "requests compared", "value": len(both), "unit": f"of {len(rows)}"})
+    means = (float(np.mean(before)) * 1e3, float(np.mean(after)) * 1e3)
+    table = [
+        {
+            "figure": "the wire: TTFT at an engine that takes no time, mean",
+            "value": rtt_s * 1e3,
+            "unit": "ms",
+            "spread": (min(means), max(means)),
+            "note": f"{len(before)} requests before the live run, as many after it",
+        }
+    ]
+    table += compared(simulated(made, rtt_s), theirs, "wire as measured", "<= 5")
+    table += compared(simulated(made, 0.0), theirs, "no wire", None)
+    table.append({"figure": "requests compared", "value": len(theirs), "unit": f"of {len(rows)}"})
     report.write("twin", table)
 
 

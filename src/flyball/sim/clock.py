@@ -16,6 +16,8 @@ from flyball.units import Seconds
 
 _BUCKET_S = 1.0
 _DRAWS = 4096
+# So many timers may wait before those whose owners are over are dropped.
+_TIMERS_MIN = 8192
 
 Act = Callable[[Any], None]
 
@@ -35,6 +37,8 @@ class Clock:
         self._heap: list[tuple[Seconds, int, Act, Any]] = []
         self._order = 0
         self._buckets: dict[int, list[tuple[Seconds, Cancellable, Act]]] = {}
+        self._timers = 0
+        self._timers_max = _TIMERS_MIN
         self._stopped = False
 
     def at(self, when: Seconds, act: Act, argument: Any = None) -> None:
@@ -46,7 +50,8 @@ class Clock:
         """Call `act(owner)` at `when` unless the owner is over by then.
 
         Most timers of a run (deadlines, patience) never fire: they wait in buckets of a second and
-        come to the heap only when their second begins.
+        come to the heap only when their second begins. What is over is not kept until then: at
+        thousands of calls a second and minutes of patience that would be gigabytes.
         """
         bucket = int(when / _BUCKET_S)
         if bucket <= int(self.now / _BUCKET_S):
@@ -57,9 +62,21 @@ class Clock:
             waiting = self._buckets[bucket] = []
             self.at(bucket * _BUCKET_S, self._open, bucket)
         waiting.append((when, owner, act))
+        self._timers += 1
+        if self._timers > self._timers_max:
+            self.drop_over()
+
+    def drop_over(self) -> None:
+        """Drop the timers of owners that are over; again when twice as many wait as are left."""
+        for waiting in self._buckets.values():
+            waiting[:] = [timer for timer in waiting if not timer[1].is_over]
+        self._timers = sum(map(len, self._buckets.values()))
+        self._timers_max = max(_TIMERS_MIN, 2 * self._timers)
 
     def _open(self, bucket: int) -> None:
-        for when, owner, act in self._buckets.pop(bucket):
+        opened = self._buckets.pop(bucket)
+        self._timers -= len(opened)
+        for when, owner, act in opened:
             if not owner.is_over:
                 self.at(when, self._fire, (owner, act))
 

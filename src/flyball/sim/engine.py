@@ -203,14 +203,19 @@ class Engine:
         run = self._runs[job_id]
         return self._made(run, self._steps_done())
 
+    @property
+    def running(self) -> int:
+        """Jobs admitted and not yet gone."""
+        return len(self._running) - len(self._gone)
+
     def snapshot(self) -> PlantState:
         """The engine as its own metrics would show it at its present time."""
         done = self._steps_done()
         growth = self._batch.growth(done - 1) if done > 1 else 0
         used = self._cache.blocks - self._cache.free + growth
-        arrived = sum(1 for run in self._arrivals if run.at <= self._now)
+        arrived = sum([run.at <= self._now for run in self._arrivals]) if self._arrivals else 0
         return PlantState(
-            running=len(self._running) - len(self._gone),
+            running=self.running,
             waiting=len(self._waiting) + arrived,
             kv_usage=used / self._cache.blocks,
             kv_blocks_used=used,

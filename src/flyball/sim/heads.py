@@ -31,10 +31,12 @@ def prefix(row: TraceRow) -> tuple[int, ...]:
         return ()
     if size <= GRAIN:
         step = GRAIN // size
-        return tuple([spread(block) for block in blocks[step - 1 :: step][:BLOCKS_MAX]])
+        kept = blocks[step - 1 : step * BLOCKS_MAX : step]
+        return tuple([block * _SPREAD & _MASK for block in kept])  # `spread`, without its calls
     parts = size // GRAIN
     kept = blocks[: -(-BLOCKS_MAX // parts)]
-    hashes = [spread(block * parts + part) for block in kept for part in range(parts)]
+    step, ways = parts * _SPREAD, [part * _SPREAD for part in range(parts)]
+    hashes = [block * step + way & _MASK for block in kept for way in ways]
     return tuple(hashes[:BLOCKS_MAX])
 
 

@@ -37,16 +37,16 @@ class Network:
 
     def to_client(self) -> Seconds:
         """One way between a client and the gateway."""
-        return self._one_way(self._client_half)
+        half = self._client_half
+        return self._jittered(half) if self._jitter else half
 
     def to_endpoint(self, endpoint: int) -> Seconds:
         """One way between the gateway and an endpoint (either direction)."""
-        return self._one_way(self._half[endpoint])
+        half = self._half[endpoint]
+        return self._jittered(half) if self._jitter else half
 
-    def _one_way(self, half: Seconds) -> Seconds:
-        if not self._jitter or not half:
-            return half
-        return half * (1.0 - self._jitter * log(1.0 - self._chance.uniform()))
+    def _jittered(self, half: Seconds) -> Seconds:
+        return half * (1.0 - self._jitter * log(1.0 - self._chance.uniform())) if half else half
 
     def is_cut(self, endpoint: int) -> bool:
         """Whether a partition stands between the gateway and this endpoint's site."""

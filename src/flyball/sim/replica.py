@@ -113,6 +113,8 @@ class Replica:
         self._ask()
 
     def _tell(self, told: list[Progress]) -> None:
+        if not told:
+            return
         jobs, on_progress = self.jobs, self._on_progress
         for progress in told:
             waiter = jobs.get(progress.job)
@@ -134,7 +136,7 @@ class Replica:
     @property
     def is_reachable(self) -> bool:
         """Whether a connection to it is accepted."""
-        return self.life in ("ready", "draining")
+        return self.life == "ready" or self.life == "draining"
 
     def submit(self, job: Job, waiter: Any) -> bool:
         """A request arrives now; False = the engine's queue is full, ValueError = never fits."""
@@ -246,7 +248,7 @@ class Replica:
         """Drawn above idle at its present batch, at full clock."""
         if not self.jobs or not self.is_reachable:
             return 0.0
-        batch = self._engine.snapshot().running
+        batch = self._engine.running
         power = self.pool.profile.power
         return power.watts(batch) - power.idle_watts if batch else 0.0
 

@@ -1,6 +1,8 @@
 """What happens when a scenario is run? (The world put together, set going, and reported.)"""
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from msgspec import Struct
@@ -39,6 +41,8 @@ PROGRESS_S: Seconds = 5.0
 TRUNCATION = "threshold_truncation"
 # After the last call has ended: time for closed connections to be heard of at the engines.
 SETTLE_S: Seconds = 1.0
+# Of the cycle collector's three generations: objects, then rounds of the one before.
+_THRESHOLDS = (200_000, 20, 20)
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -79,7 +83,21 @@ def run(
     equal rows give equal results, to the last bit. TraceError where the rows do not fit the fleet.
     """
     world = World(scenario, fleet, policy, generated(scenario) if rows is None else rows, tee)
-    return world.run(name, progress)
+    with few_collections():
+        return world.run(name, progress)
+
+
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """Meanwhile the cycle collector looks seldom: a run makes many objects and hardly a cycle."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 class World:
@@ -278,6 +296,7 @@ class World:
 
     def _ended(self, call: Call) -> None:
         self.open.discard(call)
+        call.current = None  # call and try hold each other: no work for the cycle collector
         self.outcomes.ended(call)
         self.spend.ended(call)
         self.programs.ended(call)

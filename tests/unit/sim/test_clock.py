@@ -1,5 +1,7 @@
 """Do things happen in the order of their time, and does a name decide its stream of chance?"""
 
+import weakref
+
 from flyball.sim.clock import Chance, Clock, Streams
 
 
@@ -45,6 +47,23 @@ def test_a_timer_fires_at_its_exact_time_and_not_for_an_owner_that_is_over() -> 
     clock.at(2.0, lambda _: setattr(owners[3], "is_over", True))
     clock.run(20.0)
     assert seen == [(0, 0.25), (2, 5.5)]
+
+
+def test_timers_of_owners_that_are_over_are_not_kept_until_they_are_due() -> None:
+    clock, seen = Clock(), []
+    alive = Owner()
+    clock.timer(600.0, alive, seen.append)
+    gone: list[weakref.ref[Owner]] = []
+    owner = alive
+    for _ in range(20_000):
+        owner = Owner()
+        gone.append(weakref.ref(owner))
+        clock.timer(600.5, owner, seen.append)
+        owner.is_over = True
+    owner = alive
+    assert sum(one() is not None for one in gone) <= 8192
+    clock.run(1000.0)
+    assert seen == [alive]
 
 
 def test_every_does_not_drift() -> None:

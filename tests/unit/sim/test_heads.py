@@ -28,6 +28,12 @@ def test_large_blocks_are_cut_and_share_as_before() -> None:
     assert set(one[2:]).isdisjoint(other[2:])
 
 
+def test_parts_of_a_large_block_are_hashed_as_small_numbers_are() -> None:
+    blocks = (3, 2**40 + 1, 7)
+    parts = [block * 2 + part for block in blocks for part in (0, 1)]
+    assert prefix(row(blocks, 512)) == tuple(spread(number) for number in parts)
+
+
 def test_a_trace_without_blocks_has_no_prefix_and_a_long_one_is_bounded() -> None:
     assert prefix(TraceRow(at_s=0.0, input_tokens=900, output_tokens=1)) == ()
     assert len(prefix(row(tuple(range(900)), 256))) == 512

@@ -1,11 +1,14 @@
 """Does the same scenario give the same bytes, does load hurt, and is nothing lost?"""
 
+import gc
+
 import msgspec
 import pytest
 
 from flyball.dialects.traces.row import TraceError, TraceRow
 from flyball.sim.build import build
-from flyball.sim.run import generated, run
+from flyball.sim.exchange import Call, Exchange
+from flyball.sim.run import World, few_collections, generated, run
 from support.worlds import ran, scenario
 
 EVERYTHING = {
@@ -92,3 +95,28 @@ def test_a_trace_whose_blocks_do_not_fit_the_fleet_is_told() -> None:
     odd = TraceRow(at_s=0.0, input_tokens=90, output_tokens=5, prefix_blocks=(1,), block_tokens=24)
     with pytest.raises(TraceError, match="24 tokens are no multiple of 16"):
         run(one, fleet, policy, [odd])
+
+
+def test_the_cycle_collector_is_as_it_was_after_a_run_that_failed() -> None:
+    before = gc.get_threshold()
+    with pytest.raises(ValueError, match="broken"), few_collections():
+        assert gc.get_threshold()[0] > before[0]
+        raise ValueError("broken")
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
+
+
+def test_calls_that_have_ended_are_not_kept_and_leave_no_cycle() -> None:
+    one = scenario(duration_s=20)
+    fleet, policy = build(one)
+    world = World(one, fleet, policy, generated(one))
+    gc.collect()
+    gc.disable()
+    try:
+        world.run("", None)
+        world.clock.drop_over()
+        left = [thing for thing in gc.get_objects() if isinstance(thing, Call | Exchange)]
+    finally:
+        gc.enable()
+    assert world.begun > 50
+    assert not left
