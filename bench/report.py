@@ -21,6 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from flyball.governor import governor
+
 OUT = Path(__file__).parent / "out"
 KEYS = ("figure", "value", "unit", "spread", "rival", "ratio", "budget", "met", "note")
 UPWARD_UNITS = ("/s", "/CPU-s")
@@ -34,7 +36,10 @@ def write(name: str, rows: Sequence[dict[str, Any]]) -> Path:
     """
     whole = [_complete(row) for row in rows]
     here = machine()
-    print(f"\n{name}: {here['cpu']}, {here['cores']} cores, Python {here['python']}\n")
+    print(
+        f"\n{name}: {here['cpu']}, {here['cores']} cores, Python {here['python']}, "
+        f"Flyball {here['flyball']}\n"
+    )
     print(table(whole), flush=True)
     OUT.mkdir(exist_ok=True)
     path = OUT / f"{name}.json"
@@ -49,6 +54,7 @@ def machine() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
+        "flyball": "compiled" if governor.__file__.endswith(".so") else "interpreted",
         "kernel": platform.release(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }

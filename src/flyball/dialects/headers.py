@@ -11,8 +11,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from math import inf, isfinite
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from flyball.dialects.envelope import bad_field
 from flyball.dialects.sessions import HEADERS as SESSION_HEADERS
@@ -54,7 +53,7 @@ _KEYS_KEPT_MAX = 4_096
 _digests: dict[bytes, str] = {}
 
 
-class HeaderHints(Struct, frozen=True, kw_only=True, gc=False):
+class HeaderHints(NamedTuple):
     """What a client said in header fields; "" and 0 = it said nothing."""
 
     class_hint: str = ""

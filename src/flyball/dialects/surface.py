@@ -85,6 +85,7 @@ def _read_text(
     envelope = read_envelope(body)
     prompt = read_prompt(operation, envelope)
     bound = read_output_bound(envelope)
+    prefix: tuple[int, ...]
     if operation == "embedding":
         prefix, digest = (), xxh3_64_intdigest(prompt)
     else:

@@ -50,7 +50,7 @@ class FleetView:
         self.blocked: Vector = np.zeros(count)
         self.health_generation = 0
         self.dirty: set[int] = set(range(count))
-        self.board = old.board if old else NO_BOARD
+        self.board: PriceBoard = old.board if old else NO_BOARD
         self._pool_prices: list[PoolPrice | None] = [None] * len(fleet.pools)
         self.arrival_usd_per_s: list[float] = [0.0] * count
         self.stale_count = self.mispredicted_count = 0

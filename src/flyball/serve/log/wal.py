@@ -7,11 +7,10 @@ synced.
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct as Layout
 from zlib import crc32
-
-from msgspec import Struct
 
 from flyball.ledger.tiles import pack, unpack
 
@@ -20,7 +19,8 @@ _MAGIC = b"FBW1"
 _HEADER = Layout(">4sQIII")
 
 
-class Run(Struct, frozen=True):
+@dataclass(frozen=True)
+class Run:
     """Consecutive entries from index `first` on, still packed as a bundle."""
 
     first: int

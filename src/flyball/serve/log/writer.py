@@ -11,8 +11,7 @@ import os
 import shutil
 import time
 from pathlib import Path
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from flyball.ledger.checkpoint import Checkpoint, CheckpointError, Signer, parse
 from flyball.ledger.tiles import (
@@ -47,7 +46,7 @@ class LedgerError(Exception):
     """The log cannot be opened: the message names the folder, the cause and the next step."""
 
 
-class Recovery(Struct, frozen=True):
+class Recovery(NamedTuple):
     """What was found on opening: entries in all, of them replayed, bytes of a torn tail dropped."""
 
     size: int
@@ -77,6 +76,7 @@ class LogWriter:
         self._segment_bytes_max = segment_bytes_max
         self._bundle: list[bytes] = []
         self._files: list[tuple[str, bytes]] = []
+        self._segment: Segment
         self._tiles = OpenTiles()
         self.checkpoint_size = -1
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)

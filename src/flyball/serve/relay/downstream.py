@@ -205,7 +205,7 @@ class Downstream:
             if data.startswith(b"\r\n", at):
                 at += 2
             end = data.find(b"\r\n\r\n", at)
-            head = data[at : max(end, 0)]
+            head = data[at:end] if end >= 0 else b""
             after = end + 4
         if len(head) > limit or (end < 0 and max(len(part), len(data) - at) > limit + 3):
             self._refuse("head_too_large", str(limit))

@@ -7,10 +7,8 @@ answer (`Attempt`) is told of each part once, and of at most one failure.
 
 import asyncio
 import ssl
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 from urllib.parse import urlsplit
-
-from msgspec import Struct
 
 from flyball.serve.config.limits import KIB, Limits
 from flyball.serve.relay.chunks import ChunkScan
@@ -21,7 +19,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 COPIED_BODY_BYTES_MAX: Bytes = 16 * KIB
 
 
-class Address(Struct, frozen=True, kw_only=True):
+class Address(NamedTuple):
     """Where one endpoint listens, from its URL. `authority` = the value of the Host field."""
 
     host: str
@@ -182,7 +180,7 @@ class EndpointPool:
             connection.close()
 
 
-class Parts(Struct, frozen=True, gc=False):
+class Parts(NamedTuple):
     """A request as it is sent: head with its empty line, body; whether chunks are to be decoded."""
 
     head: bytes

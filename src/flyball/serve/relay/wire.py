@@ -4,9 +4,8 @@ Fields for one hop only are left out on both sides (RFC 9110 section 7.6.1); the
 reaches an engine unless its endpoint says so. Everything else passes as it came, in its order.
 """
 
+from dataclasses import dataclass
 from http import HTTPStatus
-
-from msgspec import Struct
 
 from flyball.governor.commands import Forward
 from flyball.model.request import Operation
@@ -17,7 +16,8 @@ from flyball.units import MS_PER_S, Seconds
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
-class Access(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Access:
     """How one endpoint is entered. `key` is its own secret, "" = none; `forwards_client_key` lets
     the client's own pass instead (an endpoint that knows this gateway's clients)."""
 
