@@ -86,4 +86,34 @@ class Notice(Struct, frozen=True, tag=True):
     message: str
 
 
-Command = Forward | Reject | Hold | Abort | Record | Solve | Publish | Report | Notice
+class Set(Struct, frozen=True, tag=True):
+    """Bring an actuator to a value; answer with Actuated. `targets` = endpoints it is about.
+
+    Of several for one actuator and scope only the newest counts.
+    """
+
+    loop: str
+    actuator: str
+    scope: str
+    value: float
+    targets: tuple[str, ...] = ()
+
+
+class Advise(Struct, frozen=True, tag=True):
+    """What a loop would set if it might: shown where operators look. Replaces the last one of this
+    loop and scope; `wish` None = nothing to recommend any more."""
+
+    at: Seconds
+    loop: str
+    actuator: str
+    scope: str
+    present: float
+    wish: float | None
+    mode: str
+    reason: str
+    targets: tuple[str, ...] = ()
+
+
+Command = (
+    Forward | Reject | Hold | Abort | Record | Solve | Publish | Report | Notice | Set | Advise
+)

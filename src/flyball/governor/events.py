@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from flyball.governor.policy import Policy
 from flyball.model.fleet import Fleet
+from flyball.model.loop import LoopMode
 from flyball.model.prices import PriceBoard
 from flyball.model.request import RequestHead
 from flyball.model.signals import EngineSample, PeerLoad, Settled
@@ -151,6 +152,52 @@ class LedgerChanged(Struct, frozen=True, tag=True):
     detail: str = ""
 
 
+class LoopModeSet(Struct, frozen=True, tag=True):
+    """An operator sets a loop's mode while it runs; None = as configured again."""
+
+    at: Seconds
+    loop: str
+    mode: LoopMode | None
+    who: str = ""
+    reason: str = ""
+
+
+class HoldSet(Struct, frozen=True, tag=True):
+    """An operator freezes a loop's set-points, or lets them go again. `loop` "" = all loops.
+
+    `until` None = till released.
+    """
+
+    at: Seconds
+    loop: str
+    is_held: bool
+    until: Seconds | None = None
+    who: str = ""
+    reason: str = ""
+
+
+class Actuated(Struct, frozen=True, tag=True):
+    """What became of a `Set`: the actuator stands at `value` now, or the fault why it does not.
+
+    Also sent unasked where somebody else moved the actuator.
+    """
+
+    at: Seconds
+    actuator: str
+    scope: str
+    value: float
+    fault: str = ""
+
+
+class Metered(Struct, frozen=True, tag=True):
+    """A reading that is no engine's own, such as `site.watts`, for one scope."""
+
+    at: Seconds
+    sensor: str
+    scope: str
+    value: float
+
+
 Event = (
     RequestArrived
     | FirstByte
@@ -168,4 +215,8 @@ Event = (
     | EndpointDraining
     | DrainBegun
     | LedgerChanged
+    | LoopModeSet
+    | HoldSet
+    | Actuated
+    | Metered
 )

@@ -15,7 +15,9 @@ from flyball.governor.events import (
     Event,
     FirstByte,
     FleetChanged,
+    HoldSet,
     LedgerChanged,
+    LoopModeSet,
     Observed,
     PeersSeen,
     RequestArrived,
@@ -60,6 +62,8 @@ class Governor:
             EndpointDraining: self._endpoint_draining,
             DrainBegun: self._drain_begun,
             LedgerChanged: self._ledger_changed,
+            LoopModeSet: self._loop_mode_set,
+            HoldSet: self._hold_set,
         }
 
     def handle(self, event: Event) -> list[Command]:
@@ -131,6 +135,12 @@ class Governor:
 
     def _ledger_changed(self, event: LedgerChanged, out: list[Command]) -> None:
         self.state.ledger_detail = "" if event.available else event.detail or "no reason given"
+
+    def _loop_mode_set(self, event: LoopModeSet, out: list[Command]) -> None:
+        period.hold.mode_set(self.state, event, out)
+
+    def _hold_set(self, event: HoldSet, out: list[Command]) -> None:
+        period.hold.hold_set(self.state, event, out)
 
     # The path of one control period.
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from flyball.model.loop import ForeignLoop, LoopPolicy
 from flyball.model.request import Principal, RequestClass
 from flyball.units import Ratio, Seconds
 
@@ -46,6 +47,7 @@ class Policy(Struct, frozen=True, kw_only=True):
 
     `mode` observe = decide and record, but let the stated `baseline` rule place the work.
     `principals` () = no keys are asked for (development only; `flyball check` warns).
+    A loop of the control period runs only if `loops` names it; `foreign_loops` are not ours.
     """
 
     classes: tuple[RequestClass, ...]
@@ -58,3 +60,5 @@ class Policy(Struct, frozen=True, kw_only=True):
     role: Literal["whole", "worker", "control"] = "whole"
     workers: int = 1
     tick_s: Seconds = 1.0
+    loops: tuple[LoopPolicy, ...] = ()
+    foreign_loops: tuple[ForeignLoop, ...] = ()

@@ -7,6 +7,7 @@ import numpy as np
 from flyball.governor.budget import RetryBudget
 from flyball.governor.commands import Command, Record
 from flyball.governor.flight import Flight
+from flyball.governor.loops.modes import LoopModes
 from flyball.governor.marginal import ROWS
 from flyball.governor.policy import Policy
 from flyball.governor.prefix import PrefixIndex
@@ -60,6 +61,7 @@ class State:
         self.records_made = 0
         self.rotation = 0
         self.generation = -1
+        self.modes = LoopModes()
         self.weights = _weights()
         self.budget = RetryBudget(
             policy.resilience.retry_budget_ratio, policy.resilience.retry_budget_tokens_max
@@ -72,6 +74,7 @@ class State:
         """Take a configuration: rebuild what depends on it, keep what was learnt."""
         self.fleet = fleet
         self.policy = policy
+        self.modes.adopt(policy.loops, policy.mode)
         self.generation += 1
         self.view = FleetView(fleet, policy, at, old)
         self.class_index = {klass.name: i for i, klass in enumerate(policy.classes)}

@@ -5,7 +5,7 @@
 
 from flyball.governor.commands import Command, Report
 from flyball.governor.events import Solved
-from flyball.governor.period import observe
+from flyball.governor.period import hold, observe
 from flyball.governor.period.diagnose import diagnose
 from flyball.governor.period.estimate import estimate
 from flyball.governor.period.price import judge, pose
@@ -14,7 +14,7 @@ from flyball.governor.period.steer import steer
 from flyball.governor.state import State
 from flyball.units import Seconds
 
-__all__ = ["begin", "finish", "observe"]
+__all__ = ["begin", "finish", "hold", "observe"]
 
 
 def begin(state: State, at: Seconds, out: list[Command]) -> None:

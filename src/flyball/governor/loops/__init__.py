@@ -1,0 +1,1 @@
+"""Which control loops does the governor run, and what does each wish of its actuator?"""

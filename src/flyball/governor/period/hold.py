@@ -1,0 +1,67 @@
+"""What did an operator set, freeze or let go, and what does an actuator say of itself?
+
+Each of the operator's acts is a record of its own: who, what, why, until when.
+"""
+
+from flyball.governor.commands import Command, Record
+from flyball.governor.events import HoldSet, LoopModeSet
+from flyball.governor.state import State
+from flyball.model.decision import LoopAction
+from flyball.model.loop import LoopMode
+from flyball.units import Seconds
+
+EVERY_LOOP = "all"
+
+
+def mode_set(state: State, event: LoopModeSet, out: list[Command]) -> None:
+    """A loop's mode changes while it runs."""
+    modes = state.modes
+    old = modes.set_mode(event.loop)
+    modes.set_by_operator(event.loop, event.mode)
+    new = modes.set_mode(event.loop)
+    if old != new:
+        said = _said(event.who, event.reason)
+        out.append(Record(_action(state, event.at, event.loop, "loop.mode", old, new, said, new)))
+
+
+def hold_set(state: State, event: HoldSet, out: list[Command]) -> None:
+    """Set-points are frozen, or go on from where they stand."""
+    modes = state.modes
+    if event.is_held:
+        modes.hold(event.loop, event.until, event.reason, event.who)
+    else:
+        modes.release(event.loop)
+    old, new = ("free", "held") if event.is_held else ("held", "free")
+    said = _said(event.who, event.reason)
+    if event.is_held and event.until is not None:
+        said += f", for {max(0.0, event.until - event.at):g} s"
+    loop = event.loop or EVERY_LOOP
+    mode = modes.effective(event.loop, event.at)
+    out.append(Record(_action(state, event.at, loop, "loop.hold", old, new, said, mode)))
+
+
+def _said(who: str, reason: str) -> str:
+    return f"{who or 'an operator'}: {reason or 'no reason given'}"
+
+
+def _action(
+    state: State,
+    at: Seconds,
+    loop: str,
+    actuator: str,
+    old: str,
+    new: str,
+    reason: str,
+    mode: LoopMode,
+) -> LoopAction:
+    return LoopAction(
+        id=state.record_id("act"),
+        at=at,
+        loop=loop,
+        actuator=actuator,
+        scope=loop,
+        old=old,
+        new=new,
+        reason=reason,
+        mode=mode,
+    )
