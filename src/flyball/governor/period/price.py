@@ -18,12 +18,12 @@ from flyball.model.prices import PoolPrice, PriceBoard
 from flyball.model.request import RequestClass
 from flyball.pricing.certify import certify
 from flyball.pricing.problem import Activity, PoolCapacity, Problem, Solution
+from flyball.pricing.work import Sizes, batch_max, work
 from flyball.units import Seconds, usd_per_joule
 
 RATE_PER_S_MIN = 1e-3
 # Serving late is worth a little still: it keeps the problem's demand prices honest under overload.
 LATE_VALUE_RATIO = 0.1
-BATCH_MAX = 256.0
 
 
 def pose(state: State, at: Seconds, out: list[Command]) -> None:
@@ -96,26 +96,14 @@ def _activity(
     pool: Pool,
     rtt_s: Seconds,
 ) -> Activity:
-    """Work of one request there, at the largest batch that keeps the class's promise.
-
-    GPU time = uncached prompt x (prefill + its share of the step) + answer x (step / batch).
-    """
-    profile = pool.profile
-    decode, mixed, limits = profile.decode, profile.mixed, profile.limits
-    kv = tally.input_tokens + 0.5 * tally.output_tokens
-    per_seq = decode.per_seq_s + decode.per_kv_token_s * kv
-    promised = klass.promise.tpot_s
-    batch = min(float(limits.seqs_max), limits.kv_tokens_max / max(1.0, kv), BATCH_MAX)
-    in_time = not klass.promise.ttft_s or rtt_s + mixed.base_s < klass.promise.ttft_s
-    if promised:
-        batch = min(batch, (promised - decode.base_s) / max(1e-9, per_seq))
-        in_time = in_time and batch >= 1.0
-    batch = max(1.0, batch)
-    uncached = tally.input_tokens * (1.0 - tally.cached_ratio)
-    token_s = mixed.per_prefill_token_s + mixed.base_s / limits.step_tokens_max
-    gpu_s = uncached * token_s + tally.output_tokens * (decode.base_s / batch + per_seq)
-    residence_s = tally.output_tokens * (decode.base_s + per_seq * batch)
-    watts = profile.power.watts(batch) - profile.power.idle_watts
+    """Work of one request there, at the largest batch that keeps the class's promise."""
+    profile, promised = pool.profile, klass.promise
+    sizes = Sizes(tally.input_tokens, tally.output_tokens, tally.cached_ratio)
+    batch = batch_max(profile, sizes.kv_tokens, promised.tpot_s)
+    in_time = batch >= 1.0 or not promised.tpot_s
+    if promised.ttft_s:
+        in_time = in_time and rtt_s + profile.mixed.base_s < promised.ttft_s
+    used = work(profile, sizes, max(1.0, batch))
     tokens_usd = (
         tally.input_tokens * pool.usd_per_million_input_tokens
         + tally.output_tokens * pool.usd_per_million_output_tokens
@@ -125,9 +113,9 @@ def _activity(
         pool_index=pool_index,
         value_usd=klass.value_usd * (1.0 if in_time else LATE_VALUE_RATIO),
         usd=tokens_usd,
-        gpu_s=gpu_s,
-        kv_token_s=kv * residence_s,
-        joules=gpu_s * watts,
+        gpu_s=used.gpu_s,
+        kv_token_s=used.kv_token_s,
+        joules=used.joules,
     )
 
 
