@@ -6,6 +6,7 @@ from flyball.model import decision
 from flyball.model.decision import Allowance
 from flyball.model.faults import Refusal
 from flyball.model.prices import PriceBoard
+from flyball.model.quote import Quote
 from flyball.model.signals import Settled
 from flyball.pricing.problem import Problem
 from flyball.units import Seconds, Usd
@@ -35,6 +36,24 @@ class Reject(Struct, frozen=True, tag=True, gc=False):
 
     request_id: str
     refusal: Refusal
+
+
+class Quoted(Struct, frozen=True, tag=True, gc=False):
+    """The answer to `QuoteAsked`: a quote, or why there is none.
+
+    `soonest_s` = the shortest deadline that could be guaranteed now; 0 = none could.
+    """
+
+    quote_id: str
+    quote: Quote | None
+    refusal: Refusal | None = None
+    soonest_s: Seconds = 0.0
+
+
+class QuoteClosed(Struct, frozen=True, tag=True, gc=False):
+    """A quote is used or has expired: nobody may use it any more."""
+
+    quote_id: str
 
 
 class Hold(Struct, frozen=True, tag=True, gc=False):
@@ -115,5 +134,17 @@ class Advise(Struct, frozen=True, tag=True):
 
 
 Command = (
-    Forward | Reject | Hold | Abort | Record | Solve | Publish | Report | Notice | Set | Advise
+    Forward
+    | Reject
+    | Quoted
+    | QuoteClosed
+    | Hold
+    | Abort
+    | Record
+    | Solve
+    | Publish
+    | Report
+    | Notice
+    | Set
+    | Advise
 )

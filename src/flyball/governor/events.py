@@ -9,6 +9,7 @@ from flyball.governor.policy import Policy
 from flyball.model.fleet import Fleet
 from flyball.model.loop import LoopMode
 from flyball.model.prices import PriceBoard
+from flyball.model.quote import Quote
 from flyball.model.request import RequestHead
 from flyball.model.signals import EngineSample, PeerLoad, Settled
 from flyball.pricing.problem import Solution
@@ -22,6 +23,27 @@ class RequestArrived(Struct, frozen=True, tag=True, gc=False):
     request_id: str
     head: RequestHead
     draw: float
+
+
+class QuoteAsked(Struct, frozen=True, tag=True, gc=False):
+    """A client asks for a guarantee. `quote_id` is drawn by the driver and cannot be guessed.
+
+    `head.output_tokens_max` = the longest answer to be covered (0 = none, for calls that only
+    read), `head.deadline_s` = by when it must be whole (0 = as soon as can be guaranteed).
+    """
+
+    at: Seconds
+    quote_id: str
+    head: RequestHead
+    input_tokens: Tokens
+
+
+class QuoteTaken(Struct, frozen=True, tag=True):
+    """A quote moved between workers: to this one (`quote`), or away from it (None)."""
+
+    at: Seconds
+    quote_id: str
+    quote: Quote | None
 
 
 class FirstByte(Struct, frozen=True, tag=True, gc=False):
@@ -200,6 +222,8 @@ class Metered(Struct, frozen=True, tag=True):
 
 Event = (
     RequestArrived
+    | QuoteAsked
+    | QuoteTaken
     | FirstByte
     | Served
     | AttemptFailed

@@ -42,6 +42,20 @@ class Resilience(Struct, frozen=True, kw_only=True):
     in_flight_max: int = 65_536
 
 
+class Promises(Struct, frozen=True, kw_only=True):
+    """Quotes: how long one stands, how many may, and at which risk a deadline is guaranteed.
+
+    `risk` = the chance, by the measured spread of predictions, that a guaranteed deadline is
+    missed. `reserve_ratio_max` = largest share of an endpoint's sequence slots under guarantee.
+    """
+
+    quote_s: Seconds = 10.0
+    quotes_max: int = 1024
+    quotes_per_principal_max: int = 64
+    reserve_ratio_max: Ratio = 0.5
+    risk: Ratio = 0.01
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """All that an operator decides, apart from the fleet itself. `classes[0]` is the default class.
 
@@ -56,6 +70,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     baseline: Literal["least-request", "round-robin"] = "least-request"
     pricing: Pricing = Pricing()
     resilience: Resilience = Resilience()
+    promises: Promises = Promises()
     refuse_without_ledger: bool = True
     role: Literal["whole", "worker", "control"] = "whole"
     workers: int = 1

@@ -87,7 +87,8 @@ class Outcome(Struct, frozen=True, kw_only=True, tag="outcome", tag_field="kind"
     """Written after the effect: exactly one per intent, joined by (id, attempts = intent.attempt).
 
     "retried" closes an attempt that went on at a fall-back; any other kind closes the request. A
-    request refused before it was placed has an outcome alone, with attempts = 0.
+    request refused before it was placed has an outcome alone, with attempts = 0. `quote` names the
+    guarantee it came under and `promised_s` its deadline; `penalty_usd` above 0 = it was broken.
     """
 
     id: str
@@ -112,6 +113,9 @@ class Outcome(Struct, frozen=True, kw_only=True, tag="outcome", tag_field="kind"
     retry_after_s: Seconds = 0.0
     lineage: str = ""
     feasibility: str = ""
+    quote: str = ""
+    promised_s: Seconds = 0.0
+    penalty_usd: Usd = 0.0
 
 
 class Feasibility(Struct, frozen=True, kw_only=True, tag="feasibility", tag_field="kind"):

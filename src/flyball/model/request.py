@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from flyball.units import Bytes, Seconds, Tokens, Usd
+from flyball.units import Bytes, Ratio, Seconds, Tokens, Usd
 
 Operation = Literal["chat", "completion", "embedding", "response", "message", "infer", "models"]
 
@@ -22,7 +22,11 @@ class RequestClass(Struct, frozen=True, kw_only=True):
 
     `value_usd` is what one answer in time is worth. `jurisdictions` () = anywhere. A sheddable
     class may be refused for its price alone. `output_tokens_mean` seeds the estimate of answer
-    length.
+    length. `objective` is the contract: the share of requests to be answered as promised over
+    `objective_window_s`. `penalty_usd` is what one broken guarantee costs on top of the answer's
+    value. A `realtime` class has a hard `deadline_s`, end to end: what will probably miss it is
+    refused at once. `client_rtt_s` = round trip between its clients and this gateway, taken off
+    every end-to-end time where the client does not tell its own.
     """
 
     name: str
@@ -34,6 +38,11 @@ class RequestClass(Struct, frozen=True, kw_only=True):
     queue_s_max: Seconds = 0.0
     output_tokens_mean: Tokens = 256
     deadline_s: Seconds = 600.0
+    objective: Ratio = 0.99
+    objective_window_s: Seconds = 86_400.0
+    penalty_usd: Usd = 0.0
+    realtime: bool = False
+    client_rtt_s: Seconds = 0.0
 
 
 class Principal(Struct, frozen=True, kw_only=True):
@@ -56,6 +65,8 @@ class RequestHead(Struct, frozen=True, kw_only=True, gc=False):
 
     `prefix` = chained 64-bit hashes of the prompt's leading blocks of `prefix_block_bytes` bytes;
     entry i covers blocks 0..i. `body_digest` = 64-bit hash of the prompt, to recognise a repeat.
+    `quote` = id of the quote it is covered by. `client_rtt_s` and `sent_at` (Unix seconds by the
+    client's clock) tell how far away the client is; 0 = it does not say.
     """
 
     operation: Operation
@@ -76,3 +87,6 @@ class RequestHead(Struct, frozen=True, kw_only=True, gc=False):
     ttft_s_max: Seconds = 0.0
     tpot_s_max: Seconds = 0.0
     priority: int = 0
+    quote: str = ""
+    client_rtt_s: Seconds = 0.0
+    sent_at: Seconds = 0.0

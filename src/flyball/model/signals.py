@@ -23,13 +23,16 @@ class EngineSample(Struct, frozen=True, kw_only=True):
 
 
 class PeerLoad(Struct, frozen=True, kw_only=True):
-    """Work that the other gateway workers have in flight at one endpoint."""
+    """Work that the other gateway workers have in flight at one endpoint, and hold room for."""
 
     endpoint: int
     running: int
     pending: int
     pending_prefill_tokens: float
     kv_tokens: float
+    reserved: int = 0
+    reserved_prefill_tokens: float = 0.0
+    reserved_kv_tokens: float = 0.0
 
 
 class Settled(Struct, frozen=True, kw_only=True, gc=False):
@@ -56,3 +59,5 @@ class Settled(Struct, frozen=True, kw_only=True, gc=False):
     value_usd: float = 0.0
     cost_usd: float = 0.0
     jurisdiction: str = ""
+    guaranteed: bool = False
+    penalty_usd: float = 0.0
