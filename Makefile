@@ -64,7 +64,7 @@ wheel: $(COMPILED)/.installed
 test-compiled: $(COMPILED)/.installed
 	PYTHONPATH=$(CURDIR)/$(COMPILED) $(BIN)/python -m pytest $(ARGS) tests/playbooks tests/properties \
 	  tests/parity tests/integration tests/unit/governor tests/unit/dialects tests/unit/ledger \
-	  tests/unit/serve/relay tests/unit/serve/log tests/test_compiled.py
+	  tests/unit/serve/relay tests/unit/serve/log tests/unit/sim tests/golden tests/test_compiled.py
 
 # BUILD=interpreted measures the sources as they are.
 bench: $(if $(filter interpreted,$(BUILD)),$(STAMP),$(COMPILED)/.installed)

@@ -1,8 +1,6 @@
 """What is known of one piece of a client's work, and of one try of it at a gateway?"""
 
-from typing import Literal
-
-from msgspec import Struct
+from typing import Literal, NamedTuple
 
 from flyball.dialects.traces.row import TraceRow
 from flyball.model.request import RequestClass
@@ -12,7 +10,7 @@ from flyball.units import Ratio, Seconds, Tokens
 End = Literal["", "served", "refused", "failed", "gave-up", "unfinished"]
 
 
-class Lineage(Struct, frozen=True, gc=False):
+class Lineage(NamedTuple):
     """Whose call it is: the session's number, its step from 0, and how often that step has broken.
 
     The layers below are counted by the call: tries of the agent, of its SDK, of the gateway.

@@ -58,6 +58,7 @@ class RivalCore:
         self.paused: dict[str, Ask] = {}
         self.draining = False
         self._views: dict[str, EndpointView] = {}
+        self._patience_s: Seconds = 0.0
         self._take_fleet(fleet)
         self._table: dict[type, Callable[[Any, list[Command]], None]] = {
             events.RequestArrived: self._arrived,
@@ -414,7 +415,7 @@ class RivalCore:
         self._models = {model for pool in fleet.pools for model in pool.models}
         self._jurisdiction = {site.name: site.jurisdiction for site in fleet.sites}
         self._scopes: dict[tuple[str, ...], tuple[int, ...]] = {}
-        self._patience_s: Seconds = self.policy.resilience.circuit_open_s_max
+        self._patience_s = self.policy.resilience.circuit_open_s_max
 
 
 def _failure(event: events.AttemptFailed) -> Refusal:
