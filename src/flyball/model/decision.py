@@ -16,13 +16,21 @@ OutcomeKind = Literal[
 
 
 class Allowance(Struct, frozen=True, kw_only=True, gc=False):
-    """What a request may use: tokens offered and kept, answer tokens, attempts, time."""
+    """What a request may use: tokens offered and kept, answer tokens, attempts, time.
+
+    `tokens_kept` < `tokens_offered` = whole oldest turns may be dropped down to it, system turns
+    apart if `keep_system`. `clamp_output` = the driver sets the answer's bound to
+    `output_tokens_max`. `model` = the model that answers in place of the one asked for, "" = that.
+    """
 
     tokens_offered: Tokens
     tokens_kept: Tokens
     output_tokens_max: Tokens
     attempts_max: int
     deadline_at: Seconds
+    keep_system: bool = True
+    clamp_output: bool = False
+    model: str = ""
 
 
 class Candidate(Struct, frozen=True, array_like=True, gc=False):
@@ -49,7 +57,8 @@ class Intent(Struct, frozen=True, kw_only=True, tag="intent", tag_field="kind"):
     `lineage` = id of the first attempt of this work if this is a retry. `feasibility` names the
     `Feasibility` record that says which endpoints were ruled out, and by which rule. In observe
     mode `endpoint` is where the baseline rule put the work, `candidates[0]` what the governor would
-    have chosen, and `advice` what it would have done instead of placing it.
+    have chosen, and `advice` what it would have done instead of placing it. `served_model` = the
+    model that answers in place of `model`, "" = that one.
     """
 
     id: str
@@ -81,6 +90,7 @@ class Intent(Struct, frozen=True, kw_only=True, tag="intent", tag_field="kind"):
     held_s: Seconds
     mode: str
     advice: str = ""
+    served_model: str = ""
 
 
 class Outcome(Struct, frozen=True, kw_only=True, tag="outcome", tag_field="kind"):

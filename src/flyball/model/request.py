@@ -17,6 +17,38 @@ class Promise(Struct, frozen=True, kw_only=True):
     e2e_s: Seconds = 0.0
 
 
+class ContextRule(Struct, frozen=True, kw_only=True):
+    """Whether the gateway may drop the oldest turns of a class's chats, and how many tokens stay.
+
+    `keep_system` = system turns are never dropped. `probe_ratio` = share of the requests that might
+    be cut whose cut is drawn at random, so that its effect can be measured.
+    """
+
+    allow_truncation: bool = False
+    keep_system: bool = True
+    tokens_min: Tokens = 4096
+    probe_ratio: Ratio = 0.1
+
+
+class OutputRule(Struct, frozen=True, kw_only=True):
+    """The longest answer a class is granted; 0 = whatever the client asks for.
+
+    `by_price` = the price may grant less than that, but never less than `tokens_min`.
+    """
+
+    tokens_max: Tokens = 0
+    by_price: bool = False
+    tokens_min: Tokens = 256
+
+
+class ModelTier(Struct, frozen=True, kw_only=True):
+    """A model that may answer in place of a larger one, and its answer's worth as a share of that
+    one's."""
+
+    model: str
+    value_ratio: Ratio = 1.0
+
+
 class RequestClass(Struct, frozen=True, kw_only=True):
     """Requests alike in model, latency class, data class and origin.
 
@@ -26,7 +58,9 @@ class RequestClass(Struct, frozen=True, kw_only=True):
     `objective_window_s`. `penalty_usd` is what one broken guarantee costs on top of the answer's
     value. A `realtime` class has a hard `deadline_s`, end to end: what will probably miss it is
     refused at once. `client_rtt_s` = round trip between its clients and this gateway, taken off
-    every end-to-end time where the client does not tell its own.
+    every end-to-end time where the client does not tell its own. `tiers` = models in falling order
+    of worth: a request for one of them may be answered by a later one. `allow_hedge` = a second
+    copy may be sent where it is worth its price.
     """
 
     name: str
@@ -38,6 +72,10 @@ class RequestClass(Struct, frozen=True, kw_only=True):
     queue_s_max: Seconds = 0.0
     output_tokens_mean: Tokens = 256
     deadline_s: Seconds = 600.0
+    context: ContextRule = ContextRule()
+    output: OutputRule = OutputRule()
+    tiers: tuple[ModelTier, ...] = ()
+    allow_hedge: bool = False
     objective: Ratio = 0.99
     objective_window_s: Seconds = 86_400.0
     penalty_usd: Usd = 0.0

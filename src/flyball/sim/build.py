@@ -197,6 +197,10 @@ def _classes(shape: FleetShape) -> tuple[RequestClass, ...]:
             queue_s_max=seconds_from_ms(one.queue_ms_max),
             output_tokens_mean=one.output_tokens_mean,
             deadline_s=one.deadline_s,
+            context=one.context,
+            output=one.output,
+            tiers=one.tiers,
+            allow_hedge=one.allow_hedge,
         )
         for name, one in shape.classes.items()
     ]

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from flyball.model.fleet import EngineKind, Tier
+from flyball.model.request import ContextRule, ModelTier, OutputRule
 from flyball.sim.clients import ClientRules
 
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -85,6 +86,12 @@ class ClassShape(_Section, frozen=True, kw_only=True):
     queue_ms_max: Annotated[NotNegative, Meta(description="Longest wait at the gate.")] = 0.0
     output_tokens_mean: Annotated[Count, Meta(description="First guess of answers' length.")] = 256
     deadline_s: Annotated[Positive, Meta(description="After this a request is ended.")] = 600.0
+    context: Annotated[ContextRule, Meta(description="Dropping old turns.")] = ContextRule()
+    output: Annotated[OutputRule, Meta(description="Length of answers.")] = OutputRule()
+    tiers: Annotated[
+        tuple[ModelTier, ...], Meta(description="Models in falling order of worth.")
+    ] = ()
+    allow_hedge: Annotated[bool, Meta(description="A second copy may be sent.")] = False
 
 
 class FleetShape(_Section, frozen=True, kw_only=True):

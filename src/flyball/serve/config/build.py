@@ -10,7 +10,14 @@ from flyball.dialects.engines import ENGINES
 from flyball.governor.policy import Policy, Pricing, Resilience
 from flyball.model.fleet import Endpoint, Fleet, Pool, Site
 from flyball.model.profile import PowerCurve, Profile, StepCost
-from flyball.model.request import Principal, Promise, RequestClass
+from flyball.model.request import (
+    ContextRule,
+    ModelTier,
+    OutputRule,
+    Principal,
+    Promise,
+    RequestClass,
+)
 from flyball.serve.config.errors import did_you_mean, listed
 from flyball.serve.config.model import (
     FleetFile,
@@ -151,6 +158,11 @@ def build_classes(file: FleetFile) -> tuple[RequestClass, ...]:
     for name, section in file.classes.items():
         fields = in_seconds(section)
         promise = Promise(**{key: fields.pop(key) for key in Promise.__struct_fields__})
+        fields["context"] = msgspec.convert(section.context, ContextRule, from_attributes=True)
+        fields["output"] = msgspec.convert(section.output, OutputRule, from_attributes=True)
+        fields["tiers"] = tuple(
+            ModelTier(model=tier.model, value_ratio=tier.value_ratio) for tier in section.tiers
+        )
         classes.append(RequestClass(name=name, promise=promise, **fields))
     return tuple(classes) or (RequestClass(name="default"),)
 

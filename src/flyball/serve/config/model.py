@@ -159,6 +159,46 @@ class PoolSection(_Section, frozen=True, kw_only=True):
     ] = 0.0
 
 
+class ContextSection(_Section, frozen=True, kw_only=True):
+    """Whether old turns of a class's chats may be dropped where that is proven to save."""
+
+    allow_truncation: Annotated[
+        bool, Meta(description="Whole oldest turns may be dropped from chat prompts.")
+    ] = _CLASS.context.allow_truncation
+    keep_system: Annotated[bool, Meta(description="System turns are never dropped.")] = (
+        _CLASS.context.keep_system
+    )
+    tokens_min: Annotated[Count, Meta(description="Prompt tokens that always stay.")] = (
+        _CLASS.context.tokens_min
+    )
+    probe_ratio: Annotated[
+        RatioOfOne, Meta(description="Share of them cut by chance, to measure the effect.")
+    ] = _CLASS.context.probe_ratio
+
+
+class OutputSection(_Section, frozen=True, kw_only=True):
+    """The longest answer that a class is granted."""
+
+    tokens_max: Annotated[
+        int, Meta(ge=0, description="Most answer tokens; 0 = as the client asks.")
+    ] = _CLASS.output.tokens_max
+    by_price: Annotated[bool, Meta(description="The price may grant less than that.")] = (
+        _CLASS.output.by_price
+    )
+    tokens_min: Annotated[Count, Meta(description="The price never grants less, tokens.")] = (
+        _CLASS.output.tokens_min
+    )
+
+
+class TierSection(_Section, frozen=True, kw_only=True):
+    """One model of a class's tiers."""
+
+    model: Annotated[ModelName, Meta(description="A model that some pool serves.")]
+    value_ratio: Annotated[
+        RatioOfOne, Meta(description="What its answer is worth of the class's value.")
+    ] = 1.0
+
+
 class ClassSection(_Section, frozen=True, kw_only=True):
     """Requests alike in promise, value and where they may run. The first class is the default."""
 
@@ -184,6 +224,15 @@ class ClassSection(_Section, frozen=True, kw_only=True):
     deadline_s: Annotated[Positive, Meta(description="After this the request is ended, s.")] = (
         _CLASS.deadline_s
     )
+    context: Annotated[ContextSection, Meta(description="Dropping old turns.")] = ContextSection()
+    output: Annotated[OutputSection, Meta(description="Length of answers.")] = OutputSection()
+    tiers: Annotated[
+        tuple[TierSection, ...],
+        Meta(description="Models in falling order of worth: a later one may answer for one asked."),
+    ] = ()
+    allow_hedge: Annotated[
+        bool, Meta(description="A second copy may be sent where it is worth its price.")
+    ] = False
 
 
 class PrincipalSection(_Section, frozen=True, kw_only=True):

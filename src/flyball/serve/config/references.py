@@ -65,6 +65,9 @@ def check_references(file: FleetFile, document: Document) -> None:
         _known(document, ("pools", name, "site"), pool.site, known.sites, "site")
         _singles(document, ("pools", name, "models"), pool.models)
     for name, klass in file.classes.items():
+        for i, tier in enumerate(klass.tiers):
+            at_tier: Path = ("classes", name, "tiers", i, "model")
+            _known(document, at_tier, tier.model, known.models, "model in any pool")
         at: Path = ("classes", name, "jurisdictions")
         _known_places(document, at, klass.jurisdictions, known.jurisdictions)
     for name, party in file.principals.items():
