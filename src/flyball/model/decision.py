@@ -58,7 +58,9 @@ class Intent(Struct, frozen=True, kw_only=True, tag="intent", tag_field="kind"):
     `Feasibility` record that says which endpoints were ruled out, and by which rule. In observe
     mode `endpoint` is where the baseline rule put the work, `candidates[0]` what the governor would
     have chosen, and `advice` what it would have done instead of placing it. `served_model` = the
-    model that answers in place of `model`, "" = that one.
+    model that answers in place of `model`, "" = that one. In enforce mode `advice` is the refusal
+    that a later step of a session was spared. `session_step` counts from 1 (0 = the class has no
+    sessions); `session_steps_left` are expected after this one.
     """
 
     id: str
@@ -91,6 +93,8 @@ class Intent(Struct, frozen=True, kw_only=True, tag="intent", tag_field="kind"):
     mode: str
     advice: str = ""
     served_model: str = ""
+    session_step: int = 0
+    session_steps_left: float = 0.0
 
 
 class Outcome(Struct, frozen=True, kw_only=True, tag="outcome", tag_field="kind"):

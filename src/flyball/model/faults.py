@@ -240,6 +240,42 @@ FAULTS: dict[str, Fault] = {
             False,
         ),
         _fault(
+            "sessions_full",
+            "fleet",
+            429,
+            _RATE,
+            "No new session can begin now: {detail}.",
+            "Try again after the time in Retry-After; sessions already begun go on.",
+            True,
+        ),
+        _fault(
+            "session_budget_spent",
+            "policy",
+            403,
+            _PERM,
+            "This session has used up its budget: {detail}.",
+            "Finish with what you have and report it, or start a new session; the operator sets "
+            "the budget of the class, a client may only lower it.",
+        ),
+        _fault(
+            "session_too_fast",
+            "policy",
+            429,
+            _RATE,
+            "This session spends faster than its class may: {detail}.",
+            "Wait for the time in Retry-After, then go on.",
+            True,
+        ),
+        _fault(
+            "session_runaway",
+            "caller",
+            403,
+            _PERM,
+            "This session goes round in circles and was stopped: {detail}.",
+            "Do not send the same again: do something else, ask the user, or end with what you "
+            "have; a call that brings something new is let through.",
+        ),
+        _fault(
             "deadline_exceeded",
             "fleet",
             504,

@@ -49,6 +49,45 @@ class ModelTier(Struct, frozen=True, kw_only=True):
     value_ratio: Ratio = 1.0
 
 
+class SessionRules(Struct, frozen=True, kw_only=True):
+    """What holds for the sessions of a class: each is a program whose worth is its completion.
+
+    `value_usd` = worth of a completed session; 0 = that of an answer times the steps expected.
+    `steps` = first guess of their lengths, as quantiles ((probability, steps), ...); () = a
+    geometric one. Budgets of one session (0 = none): calls, prompt and answer tokens, USD at the
+    prices of the places it ran, seconds since its first call, USD per minute. A first step may
+    wait `wait_s_max` for room; a later one is placed late, by `late_s_max` at most, where a request
+    outside a session would be refused. After `idle_s_max` without a call it has ended. New sessions
+    begin while the contexts of those under way fill less than `kv_ratio_max` of the fleet's KV.
+    `runaway`: what to do about a session that goes round in circles: `repeats_max` calls in a row
+    that bring nothing new, or `compactions_max` contexts in a row filled and thrown away again.
+    """
+
+    value_usd: Usd = 0.0
+    steps: tuple[tuple[float, float], ...] = ()
+    steps_max: int = 0
+    tokens_max: Tokens = 0
+    usd_max: Usd = 0.0
+    wall_s_max: Seconds = 0.0
+    usd_per_minute_max: Usd = 0.0
+    wait_s_max: Seconds = 120.0
+    late_s_max: Seconds = 60.0
+    idle_s_max: Seconds = 600.0
+    kv_ratio_max: Ratio = 0.8
+    runaway: Literal["off", "warn", "stop"] = "stop"
+    repeats_max: int = 12
+    compactions_max: int = 5
+
+
+class SessionBudget(Struct, frozen=True, kw_only=True, gc=False):
+    """What a client wants its session to use at most; 0 = no wish. It narrows, never widens."""
+
+    steps: int = 0
+    tokens: Tokens = 0
+    usd: Usd = 0.0
+    wall_s: Seconds = 0.0
+
+
 class RequestClass(Struct, frozen=True, kw_only=True):
     """Requests alike in model, latency class, data class and origin.
 
@@ -60,7 +99,8 @@ class RequestClass(Struct, frozen=True, kw_only=True):
     refused at once. `client_rtt_s` = round trip between its clients and this gateway, taken off
     every end-to-end time where the client does not tell its own. `tiers` = models in falling order
     of worth: a request for one of them may be answered by a later one. `allow_hedge` = a second
-    copy may be sent where it is worth its price.
+    copy may be sent where it is worth its price. `sessions` = what holds for its agents' sessions;
+    None = each request stands alone.
     """
 
     name: str
@@ -81,6 +121,7 @@ class RequestClass(Struct, frozen=True, kw_only=True):
     penalty_usd: Usd = 0.0
     realtime: bool = False
     client_rtt_s: Seconds = 0.0
+    sessions: SessionRules | None = None
 
 
 class Principal(Struct, frozen=True, kw_only=True):
@@ -102,7 +143,8 @@ class RequestHead(Struct, frozen=True, kw_only=True, gc=False):
     """What a driver read off one request: all that a decision may depend on, and no prompt text.
 
     `prefix` = chained 64-bit hashes of the prompt's leading blocks of `prefix_block_bytes` bytes;
-    entry i covers blocks 0..i. `body_digest` = 64-bit hash of the prompt, to recognise a repeat.
+    entry i covers blocks 0..i. `body_digest` = 64-bit hash of the prompt, to recognise a repeat;
+    `last_digest` = that of what was added last (a tool's result, a user's words), 0 = not read.
     `quote` = id of the quote it is covered by. `client_rtt_s` and `sent_at` (Unix seconds by the
     client's clock) tell how far away the client is; 0 = it does not say.
     """
@@ -128,3 +170,5 @@ class RequestHead(Struct, frozen=True, kw_only=True, gc=False):
     quote: str = ""
     client_rtt_s: Seconds = 0.0
     sent_at: Seconds = 0.0
+    last_digest: int = 0
+    session_budget: SessionBudget | None = None
