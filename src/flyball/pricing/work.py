@@ -1,7 +1,8 @@
 """How much does one request ask of a replica, at the largest batch that keeps its promise?
 
-GPU time = uncached prompt x (prefill + its share of the step) + answer x (step / batch): a step's
-base is shared by all in the batch, so a promise that allows a larger batch makes work cheaper.
+GPU time = uncached prompt x (prefill + its share of the step) + answer x (step / batch), with the
+step costs of `model.profile`: a step's base is shared by all in the batch, so a promise that allows
+a larger batch makes work cheaper.
 """
 
 from typing import NamedTuple
@@ -43,27 +44,37 @@ def batch_max(profile: Profile, kv_tokens: float, tpot_s: Seconds = 0.0) -> floa
     (0 = none). Below 1 = not even one alone keeps that promise."""
     limits, decode = profile.limits, profile.decode
     batch = min(float(limits.seqs_max), limits.kv_tokens_max / max(1.0, kv_tokens), BATCH_MAX)
-    if tpot_s:
-        per_seq = decode.per_seq_s + decode.per_kv_token_s * kv_tokens
-        batch = min(batch, (tpot_s - decode.base_s) / max(1e-9, per_seq))
-    return batch
+    if not tpot_s:
+        return batch
+    per_seq = decode.per_seq_s + decode.per_kv_token_s * kv_tokens
+    if not decode.curve:
+        return min(batch, (tpot_s - decode.base_s) / max(1e-9, per_seq))
+    low, high = 0.0, batch  # a bent step cost: halve the bracket until it is as good as exact
+    while high - low > 1e-3:
+        middle = 0.5 * (low + high)
+        late = profile.decode_step_s(middle, middle * kv_tokens) > tpot_s
+        low, high = (low, middle) if late else (middle, high)
+    return high if high == batch else low
 
 
 def prefill_s(profile: Profile, sizes: Sizes) -> Seconds:
-    """GPU time to compute what is not cached, in chunks of the engine's tokens per step."""
-    mixed = profile.mixed
-    token_s = mixed.per_prefill_token_s + mixed.base_s / profile.limits.step_tokens_max
-    return sizes.uncached_tokens * token_s
+    """GPU time to compute what is not cached, in full steps, attention to its context included."""
+    mixed, full = profile.mixed, profile.limits.step_tokens_max
+    token_s = mixed.per_prefill_token_s + (mixed.base_s + mixed.curve_s(full)) / full
+    uncached = sizes.uncached_tokens
+    context = uncached * (sizes.input_tokens - 0.5 * uncached)
+    return uncached * token_s + mixed.per_prefill_context_s * context
 
 
 def work(profile: Profile, sizes: Sizes, batch: float) -> Work:
     """Of one request among `batch` (at least 1) of its kind."""
     decode, kv = profile.decode, sizes.kv_tokens
     per_seq = decode.per_seq_s + decode.per_kv_token_s * kv
-    gpu_s = prefill_s(profile, sizes) + sizes.output_tokens * (decode.base_s / batch + per_seq)
+    base_s = decode.base_s + decode.curve_s(batch)
+    gpu_s = prefill_s(profile, sizes) + sizes.output_tokens * (base_s / batch + per_seq)
     watts = profile.power.watts(batch) - profile.power.idle_watts
     return Work(
         gpu_s=gpu_s,
-        kv_token_s=kv * (sizes.output_tokens * (decode.base_s + per_seq * batch)),
+        kv_token_s=kv * (sizes.output_tokens * (base_s + per_seq * batch)),
         joules=gpu_s * watts,
     )
