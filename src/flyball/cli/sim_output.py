@@ -44,6 +44,10 @@ def text(report: Report, wall_s: float) -> str:
         f"{report.name}: core {report.core}, load {report.load:g}, seed {report.seed}, "
         f"{report.measured_s:g} of {report.duration_s:g} s measured "
         f"({report.total.calls / wall_s:,.0f} calls/s simulated)",
+        f"execution error: {report.execution_error_usd:.2f} USD = "
+        f"{report.total.value_missed_usd:.2f} missed + {report.machine_usd:.2f} machines + "
+        f"{report.energy_usd:.2f} energy; coherence {report.coherence.ratio:.1%}: value served in "
+        f"time {report.total.value_usd:.2f} of {report.coherence.bound_usd:.2f} USD possible",
         "  ".join(name.rjust(width) for name, width in _COLUMNS).rstrip(),
     ]
     rows = [*report.classes, report.total] if len(report.classes) > 1 else [report.total]
@@ -61,11 +65,6 @@ def text(report: Report, wall_s: float) -> str:
     lines.append(
         f"peak power: {peaks}; {report.joules_per_output_token:.3f} J per answer token; "
         f"{report.boards} price boards"
-    )
-    lines.append(
-        f"execution error: {report.execution_error_usd:.2f} USD = "
-        f"{report.total.value_missed_usd:.2f} missed + {report.machine_usd:.2f} machines + "
-        f"{report.energy_usd:.2f} energy; value served in time {report.total.value_usd:.2f} USD"
     )
     lines += [_sessions(one) for one in report.programs]
     tried = report.retries

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from flyball.model.request import RequestClass
 from flyball.sim import tables
+from flyball.sim.coherence import Coherence
 from flyball.sim.exchange import Call, End
 from flyball.sim.sessions import ProgramReport, Retries
 from flyball.units import MS_PER_S, Joules, Ratio, Seconds, Tokens, Usd
@@ -125,6 +126,7 @@ class Report(Struct, frozen=True, kw_only=True):
     programs: tuple[ProgramReport, ...] = ()
     retries: Retries = Retries()
     token_usd: Usd = 0.0
+    coherence: Coherence = Coherence()
 
     def _repr_html_(self) -> str:
         """Tables for a notebook; they need nothing else."""
@@ -153,7 +155,9 @@ _POOL_HEAD = (
     "pool", "site", "replicas", "replica-hours", "busy", "kWh", "USD", "preemptions", "starts",
     "drains",
 )  # fmt: skip
-_COST_HEAD = ("execution error, USD", "missed", "machines", "energy", "J per answer token")
+_COST_HEAD = (
+    "execution error, USD", "missed", "machines", "energy", "coherence", "J per answer token",
+)  # fmt: skip
 
 
 def _class_cells(one: ClassReport) -> tuple[str, ...]:
@@ -177,7 +181,8 @@ def _pool_cells(one: PoolReport) -> tuple[str, ...]:
 
 def _cost_cells(one: Report) -> tuple[str, ...]:
     usd = (one.execution_error_usd, one.total.value_missed_usd, one.machine_usd, one.energy_usd)
-    return (*(f"{value:,.2f}" for value in usd), f"{one.joules_per_output_token:.3f}")
+    coherence = f"{one.coherence.ratio:.1%}"
+    return (*(f"{value:,.2f}" for value in usd), coherence, f"{one.joules_per_output_token:.3f}")
 
 
 class Outcomes:

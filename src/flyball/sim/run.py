@@ -13,7 +13,7 @@ from flyball.governor.commands import Notice
 from flyball.governor.governor import Governor
 from flyball.governor.policy import Policy
 from flyball.model.fleet import Fleet
-from flyball.sim import workload
+from flyball.sim import coherence, workload
 from flyball.sim.agents import AgentClient
 from flyball.sim.build import replicas_of
 from flyball.sim.checks import Checks
@@ -353,6 +353,9 @@ class World:
             programs=program_reports(self.programs.tallies),
             retries=self._retries(columns),
             token_usd=self.spend.usd,
+            coherence=coherence.judged(
+                self.fleet, self.policy.classes, columns, scenario.warmup_s, measured_s
+            ),
         )
         return Result(report=report, columns=columns)
 

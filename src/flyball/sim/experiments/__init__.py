@@ -1,0 +1,1 @@
+"""The experiments that compare a governed fleet with one of independent loops: what, judged how?"""

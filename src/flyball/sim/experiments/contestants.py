@@ -1,0 +1,91 @@
+"""Who is compared, with which constants, and how widely may each be tuned?
+
+A contestant is a core with the loops beside it. Rivals run by their published rules; the endpoint
+pickers read metrics every 50 ms, as they do by default, and so does the governor here.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Contestant(Struct, frozen=True, kw_only=True):
+    """`tuned` = constants of a rival, `pricing` = of the governor, unlike their defaults; `retry`
+    = the retry loop in a rival's gateway."""
+
+    core: str
+    tuned: dict[str, float] = {}
+    pricing: dict[str, float] = {}
+    retry: str = ""
+
+    def section(self) -> dict[str, Any]:
+        """Its keys of a scenario file."""
+        return {
+            "core": self.core,
+            "tuned": self.tuned,
+            "policy": {"pricing": self.pricing},
+            "loops": {"retry": self.retry},
+        }
+
+
+DEFAULTS: dict[str, Contestant] = {
+    name: Contestant(core=name)
+    for name in ("least_request", "p2c_ewma", "dynamo_kv", "epp_default", "governor")
+}
+
+
+class Range(Struct, frozen=True, kw_only=True):
+    """What a constant may be: even between the ends, or even in its logarithm."""
+
+    low: float
+    high: float
+    is_log: bool = True
+
+    def at(self, share: float) -> float:
+        """The value at a share in [0, 1] of the way, to three digits."""
+        if self.is_log:
+            value = self.low * (self.high / self.low) ** share
+        else:
+            value = self.low + (self.high - self.low) * share
+        return float(f"{value:.3g}")
+
+
+_EPP = {
+    "queue_weight": Range(low=0.1, high=10.0),
+    "kv_weight": Range(low=0.1, high=10.0),
+    "prefix_weight": Range(low=0.1, high=10.0),
+}
+# Core -> its constants that the search may set. The rivals' side is the four strongest routers
+# together: the search draws one of them for each sample, so that "best tuned loops" is its best.
+RIVAL_SPACES: dict[str, dict[str, Range]] = {
+    "epp_default": _EPP,
+    "epp_flow": {
+        **_EPP,
+        "queue_threshold": Range(low=1.0, high=40.0),
+        "kv_threshold": Range(low=0.5, high=1.0, is_log=False),
+    },
+    "epp_predicted": {
+        "ttft_weight": Range(low=0.05, high=1.0, is_log=False),
+        "tpot_weight": Range(low=0.05, high=1.0, is_log=False),
+        "slo_buffer": Range(low=0.5, high=1.2, is_log=False),
+        "affinity_threshold": Range(low=0.3, high=0.99, is_log=False),
+        "ttft_penalty_s_max": Range(low=0.1, high=18.0),
+    },
+    "dynamo_kv": {
+        "prefill_load_scale": Range(low=0.1, high=10.0),
+        "device_credit": Range(low=0.2, high=2.0),
+        "queue_threshold": Range(low=1.0, high=64.0),
+    },
+}
+GOVERNOR_SPACES: dict[str, dict[str, Range]] = {
+    "governor": {
+        "externality_weight": Range(low=0.3, high=5.0),
+        "kv_price_weight": Range(low=0.2, high=5.0),
+        "plan_price_weight": Range(low=0.05, high=2.0),
+        "early_refusal_ratio": Range(low=0.8, high=3.0),
+        "ttft_width_s": Range(low=0.02, high=0.5),
+        "tpot_width_s": Range(low=0.002, high=0.03),
+        "near_equal_ratio": Range(low=0.002, high=0.2),
+    }
+}
+RETRIES = ("", "budgeted")
