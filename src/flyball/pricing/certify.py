@@ -6,7 +6,8 @@ that the prices prove (`lagrangian`). For feasible rates and dual-feasible price
 
     bound - objective = sum of price x slack over all resources
                       + sum of rate x (-reduced cost) over all activities
-                      + sum over pools of the mismatch between price and marginal congestion,
+                      + sum over pools of the mismatch between price and marginal congestion
+                      + sum over supplies of what is left to gain, or earned below its cost,
 
 each term >= 0, so a small gap is complementary slackness, all of it, in one number.
 """
@@ -53,24 +54,30 @@ class Certificate(Struct, frozen=True, kw_only=True):
 def certify(problem: Problem, solution: Solution, gap_max: Ratio) -> Certificate:
     """Judge `solution`; raises ValueError if the problem itself is malformed (`arrays.read`)."""
     arrays = read(problem)
-    rates = np.array(solution.rates, float)
+    rates, replicas = np.array(solution.rates, float), np.array(solution.replicas, float)
     prices = Prices(
         np.array(solution.demand_prices, float),
         np.array(solution.gpu_prices, float),
         np.array(solution.kv_prices, float),
         np.array(solution.watt_prices, float),
         np.array(solution.budget_prices, float),
+        np.array(solution.link_prices, float),
+        np.array(solution.group_prices, float),
     )
-    reason = _unusable(problem, solution, arrays, rates, prices)
+    reason = (
+        _unusable(problem, solution)
+        or _no_plan(arrays, rates, replicas)
+        or _no_prices(arrays, prices)
+    )
     if reason:
         return _refusal(reason)
-    used = usage(arrays, rates)
-    load = loads(arrays, used)
-    primal = _primal_residual(arrays, used)
+    used = usage(arrays, rates, replicas)
+    load = loads(arrays, used, replicas)
+    primal = _primal_residual(used, capacity(arrays, replicas))
     dual, lifted = _dual_residual(arrays, prices)
     if not math.isfinite(primal):
         return _refusal("a resource without capacity is used")
-    worth = objective(arrays, rates, load)
+    worth = objective(arrays, rates, load, replicas)
     proven = bound(arrays, prices._replace(demand=lifted))
     scale = max(abs(proven), abs(worth))
     gap = (proven - worth) / scale if scale > 0 else 0.0
@@ -89,17 +96,32 @@ def _refusal(reason: str) -> Certificate:
     )
 
 
-def _unusable(
-    problem: Problem, solution: Solution, arrays: Arrays, rates: Floats, prices: Prices
-) -> str:
+def _unusable(problem: Problem, solution: Solution) -> str:
     if solution.status != "optimal":
         return f"the solver ended with status {solution.status!r}"
     if solution.made_at != problem.made_at:
         return f"stale: made for {solution.made_at} s, the problem is of {problem.made_at} s"
-    if len(rates) != len(problem.activities) or len(solution.pool_loads) != len(problem.pools):
-        return "rates or pool_loads have the wrong length"
+    if len(solution.rates) != len(problem.activities):
+        return f"rates: {len(solution.rates)} given, {len(problem.activities)} needed"
+    if len(solution.pool_loads) != len(problem.pools):
+        return f"pool_loads: {len(solution.pool_loads)} given, {len(problem.pools)} needed"
+    return ""
+
+
+def _no_plan(arrays: Arrays, rates: Floats, replicas: Floats) -> str:
     if not np.isfinite(rates).all() or (rates < 0).any():
         return "a rate is negative or not a finite number"
+    most = arrays.supplies.replicas_max
+    if len(replicas) != len(most):
+        return f"replicas: {len(replicas)} given, {len(most)} needed"
+    if not np.isfinite(replicas).all() or (replicas < 0).any():
+        return "a number of replicas is negative or not finite"
+    if (replicas > most * (1.0 + RESIDUAL_MAX)).any():
+        return "more replicas of a supply than there may be"
+    return ""
+
+
+def _no_prices(arrays: Arrays, prices: Prices) -> str:
     for name, price, limit in zip(Prices._fields, prices, capacity(arrays), strict=True):
         if len(price) != len(limit):
             return f"{name} prices: {len(price)} given, {len(limit)} needed"
@@ -110,14 +132,14 @@ def _unusable(
     return ""
 
 
-def _primal_residual(arrays: Arrays, usage: Usage) -> float:
+def _primal_residual(used: Usage, most: Usage) -> float:
     """Largest excess over a capacity, relative to it; infinite if a zero capacity is used."""
     worst = 0.0
-    for used, limit in zip(usage, capacity(arrays), strict=True):
-        over = used > limit
+    for amount, limit in zip(used, most, strict=True):
+        over = amount > limit
         if (limit[over] == 0).any():
             return math.inf
-        worst = max(worst, float((used[over] / limit[over] - 1.0).max(initial=0.0)))
+        worst = max(worst, float((amount[over] / limit[over] - 1.0).max(initial=0.0)))
     return worst
 
 

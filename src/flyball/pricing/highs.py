@@ -6,6 +6,7 @@ and those worth more than their demand's price join (column generation; Dantzig 
 cubic congestion cost enters by chords whose breakpoints are re-centred on the loads found. Both
 loops end when the duality gap *of the true convex problem* (`lagrangian.bound`) is small enough: a
 proof, not an estimate. The next problem starts from the chosen activities, grid and basis of this.
+Supplies (replicas, power levels) are few, so all of them are in every program.
 """
 
 import time
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flyball.pricing import restricted
-from flyball.pricing.arrays import Arrays, Floats, Uses, read
+from flyball.pricing.arrays import Arrays, Floats, read
 from flyball.pricing.lagrangian import (
     Prices,
     bound,
@@ -37,6 +38,7 @@ _DUAL, _PRIMAL = 1, 4  # values of HiGHS' option simplex_strategy
 _ROUNDS_MAX = 40
 _JOIN = 1  # activities that join per class and per pool in a round
 _KEPT = 2  # activities kept per class and per pool for the next problem, besides the basic ones
+_NO_REPLICAS = np.zeros(0)
 _NOTHING = -1e-9  # reduced cost, as a share of the largest worth, below which nothing is gained
 
 
@@ -56,6 +58,7 @@ class _Answer:
     """The best answer so far, feasible on both sides."""
 
     rates: Floats
+    replicas: Floats
     prices: Prices
     load: Floats
     objective: float
@@ -85,7 +88,7 @@ class Solver:
             ("presolve", "off"),
         ):
             self._highs.setOptionValue(option, value)
-        self._uses: Uses | None = None
+        self._known: Arrays | None = None
         self._start: _Start | None = None
 
     def solve(self, problem: Problem) -> Solution:
@@ -111,25 +114,27 @@ class Solver:
             objective_usd_per_s=answer.objective,
             bound_usd_per_s=answer.bound,
             status=status,
+            link_prices=tuple(answer.prices.link.tolist()),
+            group_prices=tuple(answer.prices.group.tolist()),
+            replicas=tuple(answer.replicas.tolist()),
         )
 
     def _read(self, problem: Problem) -> Arrays:
         """Arrays of the problem; drops the warm start if the structure is another."""
         arrays = read(problem)
-        uses = arrays.uses
-        start, known = self._start, self._uses
+        known, start = self._known, self._start
         if known is not None and start is not None:
-            shape = sum(len(limit) for limit in capacity(arrays))
             same = (
-                np.array_equal(known.class_index, uses.class_index)
-                and np.array_equal(known.pool_index, uses.pool_index)
+                np.array_equal(known.uses.class_index, arrays.uses.class_index)
+                and np.array_equal(known.uses.pool_index, arrays.uses.pool_index)
+                and np.array_equal(known.supplies.pool_index, arrays.supplies.pool_index)
                 and start.grid.shape[1] == restricted.pieces(problem.segments) + 1
                 and len(start.load) == len(problem.pools)
-                and len(start.rows) == shape
+                and len(start.rows) == restricted.row_starts(arrays)[-1]
             )
             if not same:
                 self._start = None
-        self._uses = uses
+        self._known = arrays
         return arrays
 
     def _rounds(self, arrays: Arrays, segments: int, ends_at: float) -> tuple[_Answer, str]:
@@ -157,7 +162,7 @@ class Solver:
                 status = "time limit"
                 break
             start.load = answer.load
-            _recentre(start, segments)
+            _recentre(start, segments, arrays.elastic)
             _join(arrays, start, spare, _NOTHING * -scale.worth)
         self._start = _trim(arrays, start, spare)
         return best, status
@@ -216,25 +221,33 @@ class Solver:
         """The last run as a feasible answer, and every activity's reduced worth (n,)."""
         solution = self._highs.getSolution()
         value = np.array(solution.col_value)
+        pieces, supplies = _places(arrays, start)
         prices = restricted.prices_of(solution.row_dual, arrays, scale)
         rates = np.zeros(len(arrays.worth_usd))
-        rates[start.chosen] = value[start.grid.size - len(start.grid) :]
-        rates = _shrink(arrays, np.maximum(rates, 0.0))
+        rates[start.chosen] = value[supplies:]
+        replicas = _shrink_replicas(arrays, value[pieces:supplies], np.maximum(rates, 0.0))
+        rates = _shrink(arrays, np.maximum(rates, 0.0), replicas)
         left = surplus(arrays, prices)
         spare = left - prices.demand[arrays.uses.class_index]
         prices = prices._replace(demand=demand_prices(arrays, left))
-        load = loads(arrays, usage(arrays, rates))
-        answer = _Answer(rates, prices, load, objective(arrays, rates, load), bound(arrays, prices))
-        return answer, spare
+        load = loads(arrays, usage(arrays, rates, replicas), replicas)
+        worth = objective(arrays, rates, load, replicas)
+        return _Answer(rates, replicas, prices, load, worth, bound(arrays, prices)), spare
+
+
+def _places(arrays: Arrays, start: _Start) -> tuple[int, int]:
+    """Where the columns of the supplies begin, and where they end."""
+    pieces = start.grid.size - len(start.grid)
+    return pieces, pieces + len(arrays.supplies.gpu_s)
 
 
 def _nothing(arrays: Arrays) -> _Answer:
     """The plan that serves nothing, with the prices that make it look best: a valid bound."""
-    none = np.zeros(len(arrays.worth_usd))
+    none, idle = np.zeros(len(arrays.worth_usd)), np.zeros(len(arrays.supplies.gpu_s))
     zero = Prices(*(np.zeros(len(limit)) for limit in capacity(arrays)))
     prices = zero._replace(demand=demand_prices(arrays, arrays.worth_usd))
     load = loads(arrays, usage(arrays, none))
-    return _Answer(none, prices, load, 0.0, bound(arrays, prices))
+    return _Answer(none, idle, prices, load, 0.0, bound(arrays, prices))
 
 
 def _better(best: _Answer, answer: _Answer) -> _Answer:
@@ -279,11 +292,12 @@ def _best_of_each(arrays: Arrays, among: Indices, score: Floats, count: int) -> 
     return np.unique(np.concatenate(picked))
 
 
-def _recentre(start: _Start, segments: int) -> None:
+def _recentre(start: _Start, segments: int, elastic: Indices) -> None:
     """New breakpoints at the loads found; the basis is translated so that it stays feasible.
 
     Pieces below the load are full, those above empty. A pool whose load row was balanced by a basic
-    piece gets the first piece above its load as the basic one, at zero.
+    piece gets the first piece above its load as the basic one, at zero. A pool of undecided
+    capacity runs all of it at its load: as many columns as were basic are so from there upward.
     """
     pools, per_pool = len(start.load), start.grid.shape[1] - 1
     start.grid = restricted.grid_around(start.load, segments)
@@ -293,6 +307,12 @@ def _recentre(start: _Start, segments: int) -> None:
     for place, status in enumerate(old):
         if status == _Status.kBasic:
             fresh[place - place % per_pool + middle] = _Status.kBasic
+    for pool in elastic.tolist():
+        first = pool * per_pool
+        basic = old[first : first + per_pool].count(_Status.kBasic)
+        own = [_Status.kLower] * per_pool
+        own[middle - 1 : middle - 1 + basic] = [_Status.kBasic] * basic
+        fresh[first : first + per_pool] = own[:per_pool]
     start.columns[: pools * per_pool] = fresh
 
 
@@ -307,34 +327,55 @@ def _join(arrays: Arrays, start: _Start, spare: Floats, least: float) -> None:
 
 def _trim(arrays: Arrays, start: _Start, spare: Floats) -> _Start:
     """Keep what is basic and the runners-up, so that the program does not grow without end."""
-    pieces = start.grid.size - len(start.grid)
+    _, before = _places(arrays, start)
     basic = np.fromiter(
-        (status == _Status.kBasic for status in start.columns[pieces:]), bool, len(start.chosen)
+        (status == _Status.kBasic for status in start.columns[before:]), bool, len(start.chosen)
     )
     near = np.zeros(len(spare), bool)
     near[_best_of_each(arrays, start.chosen, spare, _KEPT)] = True
     kept = np.flatnonzero(basic | near[start.chosen])
-    start.columns = start.columns[:pieces] + [start.columns[pieces + place] for place in kept]
+    start.columns = start.columns[:before] + [start.columns[before + place] for place in kept]
     start.chosen = start.chosen[kept]
     return start
 
 
-def _shrink(arrays: Arrays, rates: Floats) -> Floats:
+def _share(used: Floats, most: Floats) -> Floats:
+    """By which factor to reduce each resource's use so that it fits, and 1 in an extra place."""
+    fit = np.divide(most, used, out=np.ones_like(used), where=used > most)
+    return np.append(fit, 1.0)
+
+
+def _shrink_replicas(arrays: Arrays, replicas: Floats, rates: Floats) -> Floats:
+    """Replicas within their bounds, and reduced where they exceed a group's units or, with the
+    rates, a site's power."""
+    supplies = arrays.supplies
+    kept = np.clip(replicas, 0.0, supplies.replicas_max)
+    if not kept.size:
+        return kept
+    used, most = usage(arrays, rates, kept), capacity(arrays)
+    group = np.where(supplies.units > 0, _share(used.group, most.group)[supplies.group_index], 1.0)
+    watt = np.where(supplies.watts > 0, _share(used.watt, most.watt)[supplies.site_index], 1.0)
+    return kept * np.minimum(group, watt)
+
+
+def _shrink(arrays: Arrays, rates: Floats, replicas: Floats = _NO_REPLICAS) -> Floats:
     """Rates reduced where the solver's tolerance left a capacity exceeded, so that none is."""
     uses = arrays.uses
-    share = [
-        np.append(np.divide(most, amount, out=np.ones_like(amount), where=amount > most), 1.0)
-        for amount, most in zip(usage(arrays, rates), capacity(arrays), strict=True)
-    ]
+    most = capacity(arrays, replicas)
+    if replicas.size:
+        idle = usage(arrays, np.zeros_like(rates), replicas).watt
+        most = most._replace(watt=np.maximum(most.watt - idle, 0.0))
+    demand, gpu, kv, watt, budget, link, _ = map(_share, usage(arrays, rates), most)
     some = np.flatnonzero(rates)
     pool = uses.pool_index[some]
     least = np.minimum.reduce(
         [
-            share[0][uses.class_index[some]],
-            np.where(uses.gpu_s[some] > 0, share[1][pool], 1.0),
-            np.where(uses.kv_token_s[some] > 0, share[2][pool], 1.0),
-            np.where(uses.joules[some] > 0, share[3][arrays.site_index[some]], 1.0),
-            np.where(uses.usd[some] > 0, share[4][uses.budget_index[some]], 1.0),
+            demand[uses.class_index[some]],
+            np.where(uses.gpu_s[some] > 0, gpu[pool], 1.0),
+            np.where(uses.kv_token_s[some] > 0, kv[pool], 1.0),
+            np.where(uses.joules[some] > 0, watt[arrays.site_index[some]], 1.0),
+            np.where(uses.usd[some] > 0, budget[uses.budget_index[some]], 1.0),
+            np.where(uses.link_bytes[some] > 0, link[uses.link_index[some]], 1.0),
         ]
     )
     shrunk = np.zeros_like(rates)

@@ -1,14 +1,17 @@
 """Which linear program stands for the joint problem, over a chosen few of its activities?
 
-Columns: first the pieces of every pool's congestion cost, then the chosen activities. A piece j of
-pool p carries load between two breakpoints of `grid` at the chord's slope; chords of a convex cost
-rise, so an optimum fills them in order. Rows: demand, load balance, KV, watts, budgets. Each row is
-divided by its largest coefficient over *all* activities and the objective by the largest worth, so
-that absolute tolerances of a solver mean relative ones; scales do not change with capacities.
+Columns: first the pieces of every pool's congestion cost, then the supplies, then the chosen
+activities. A piece j of pool p carries load between two breakpoints of `grid` at the chord's slope;
+chords of a convex cost rise, so an optimum fills them in order. Where the pool's capacity is itself
+decided, column j is instead the capacity run at breakpoint j + 1: loads and costs mix between two
+of them, which is the same chord, but scales with capacity. Rows: demand, load balance, KV, watts,
+budgets, links, groups, and the capacity of each such pool. Each row is divided by its largest
+coefficient over *all* activities and the objective by the largest worth, so that absolute
+tolerances of a solver mean relative ones; scales do not change with capacities.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,8 @@ FINEST = 0.002
 times half of it, 0.2 % of the full price k."""
 WIDEST = 0.3
 """Reach of the outermost breakpoint on either side of the last known load."""
+LOWEST = 1e-3
+"""Lowest breakpoint at which a pool of undecided capacity may run: below it, coefficients vanish."""
 FEWEST = 8
 """With fewer pieces the breakpoints are too coarse for re-centring to converge (measured)."""
 
@@ -33,6 +38,8 @@ class Scales:
     kv: Floats
     watt: Floats
     budget: Floats
+    link: Floats
+    group: Floats
     worth: float
 
 
@@ -55,13 +62,17 @@ def _largest_at(index: Ints, amount: Floats, size: int) -> Floats:
 
 
 def scales(arrays: Arrays) -> Scales:
-    """Divisors from the activities alone, 1 where nothing is used."""
+    """Divisors from the activities and supplies alone, 1 where nothing is used."""
     uses, pools = arrays.uses, len(arrays.gpu_s_max)
+    supplies = arrays.supplies
+    links, groups = len(arrays.link_bytes_per_s_max), len(arrays.group_units_max)
     return Scales(
         gpu=_largest_at(uses.pool_index, uses.gpu_s, pools),
         kv=_largest_at(uses.pool_index, uses.kv_token_s, pools),
         watt=_largest_at(arrays.site_index, uses.joules, len(arrays.site_watts_max)),
         budget=_largest_at(uses.budget_index, uses.usd, len(arrays.budget_usd_per_s)),
+        link=_largest_at(uses.link_index, uses.link_bytes, links) if links else np.zeros(0),
+        group=_largest_at(supplies.group_index, supplies.units, groups),
         worth=float(np.abs(arrays.worth_usd).max(initial=0.0)) or 1.0,
     )
 
@@ -99,47 +110,131 @@ def _slopes(grid: Floats) -> Floats:
     return (low * low + low * high + high * high) / 3.0
 
 
+def row_starts(arrays: Arrays) -> NDArray[np.intp]:
+    """The first row of each kind, in the order of `Prices`, then of the capacities; then the end."""
+    pools = len(arrays.gpu_s_max)
+    sizes = [
+        len(arrays.demand_per_s),
+        pools,
+        pools,
+        len(arrays.site_watts_max),
+        len(arrays.budget_usd_per_s),
+        len(arrays.link_bytes_per_s_max),
+        len(arrays.group_units_max),
+        len(arrays.elastic),
+    ]
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp)
+
+
 def build(arrays: Arrays, scale: Scales, chosen: NDArray[np.intp], grid: Floats) -> Program:
     """The program over the activities `chosen` (m,) and the breakpoints `grid` (P, pieces + 1)."""
-    uses = arrays.uses
-    classes, pools = len(arrays.demand_per_s), len(arrays.gpu_s_max)
-    sites, per_pool = len(arrays.site_watts_max), grid.shape[1] - 1
-    at_kv, at_watt = classes + pools, classes + 2 * pools
-    at_budget = at_watt + sites
-    pool, site = uses.pool_index[chosen], arrays.site_index[chosen]
-    budget = uses.budget_index[chosen]
-    own_class = uses.class_index[chosen]
-    rows = np.stack(
-        [own_class, classes + pool, at_kv + pool, at_watt + site, at_budget + budget], axis=1
-    )
-    coefficients = np.stack(
-        [
-            np.ones(len(chosen)),
-            uses.gpu_s[chosen] / scale.gpu[pool],
-            uses.kv_token_s[chosen] / scale.kv[pool],
-            uses.joules[chosen] / np.append(scale.watt, 1.0)[site],
-            uses.usd[chosen] / np.append(scale.budget, 1.0)[budget],
-        ],
-        axis=1,
-    )
-    present = coefficients > 0
-    present[:, 3] &= site >= 0
-    present[:, 4] &= budget >= 0
-    counts = np.concatenate([np.ones(pools * per_pool, int), present.sum(axis=1)])
-    full = arrays.congestion_usd_per_gpu_s * scale.gpu
-    size = arrays.gpu_s_max / scale.gpu
-    balance = np.repeat(classes + np.arange(pools), per_pool)
+    parts = [_congestion(arrays, scale, grid)]
+    if arrays.supplies.gpu_s.size:
+        parts.append(_supplies(arrays, scale))
+    parts.append(_activities(arrays, scale, chosen))
+    counts = np.concatenate([part.counts for part in parts])
     return Program(
-        cost=np.concatenate([(full[:, None] * _slopes(grid)).ravel(), -arrays.worth_usd[chosen]])
-        / scale.worth,
-        upper=np.concatenate(
-            [(size[:, None] * np.diff(grid, axis=1)).ravel(), np.full(len(chosen), np.inf)]
-        ),
+        cost=np.concatenate([part.cost for part in parts]) / scale.worth,
+        upper=np.concatenate([part.upper for part in parts]),
         row_upper=row_upper(arrays, scale),
         starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int32),
-        rows=np.concatenate([balance, rows[present]]).astype(np.int32),
-        coefficients=np.concatenate([-np.ones(len(balance)), coefficients[present]]),
+        rows=np.concatenate([part.rows for part in parts]).astype(np.int32),
+        coefficients=np.concatenate([part.coefficients for part in parts]),
     )
+
+
+class _Part(NamedTuple):
+    """Some columns: their costs in USD, bounds, entries of each, and the entries."""
+
+    cost: Floats
+    upper: Floats
+    counts: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    coefficients: Floats
+
+
+def _part(cost: Floats, upper: Floats, rows: list[NDArray[np.intp]], values: list[Floats]) -> _Part:
+    """Of columns that each may have an entry in every one of `rows`; zeros are none."""
+    entries = np.stack(values, axis=1)
+    present = entries != 0.0
+    return _Part(
+        cost, upper, present.sum(axis=1), np.stack(rows, axis=1)[present], entries[present]
+    )
+
+
+def _congestion(arrays: Arrays, scale: Scales, grid: Floats) -> _Part:
+    pools, per_pool = len(grid), grid.shape[1] - 1
+    at_gpu = row_starts(arrays)[1]
+    full = arrays.congestion_usd_per_gpu_s * scale.gpu
+    cost = full[:, None] * _slopes(grid)
+    upper = (arrays.gpu_s_max / scale.gpu)[:, None] * np.diff(grid, axis=1)
+    balance = np.repeat(at_gpu + np.arange(pools), per_pool)
+    if not arrays.elastic.size:
+        ones = np.ones(pools * per_pool)
+        return _Part(cost.ravel(), upper.ravel(), ones.astype(np.intp), balance, -ones)
+    node = np.maximum(grid[:, 1:], LOWEST)
+    of_load, of_size = -np.ones_like(node), np.zeros_like(node)
+    some = arrays.elastic
+    cost[some] = full[some, None] * node[some] ** 3 / 3.0
+    upper[some], of_load[some], of_size[some] = np.inf, -node[some], 1.0
+    size_row = np.repeat(_size_rows(arrays), per_pool)
+    return _part(
+        cost.ravel(), upper.ravel(), [balance, size_row], [of_load.ravel(), of_size.ravel()]
+    )
+
+
+def _size_rows(arrays: Arrays) -> NDArray[np.intp]:
+    """The capacity row of each pool (P,); of a pool that has none, any."""
+    rows = np.zeros(len(arrays.gpu_s_max), np.intp)
+    rows[arrays.elastic] = row_starts(arrays)[7] + np.arange(len(arrays.elastic))
+    return rows
+
+
+def _supplies(arrays: Arrays, scale: Scales) -> _Part:
+    supplies, starts = arrays.supplies, row_starts(arrays)
+    pool, site, group = supplies.pool_index, supplies.site_index, supplies.group_index
+    kv = np.where(np.isinf(arrays.kv_tokens_max[pool]), 0.0, supplies.kv_tokens / scale.kv[pool])
+    watts = supplies.watts / np.append(scale.watt, 1.0)[site]
+    units = supplies.units / np.append(scale.group, 1.0)[group]
+    return _part(
+        supplies.usd_per_s,
+        supplies.replicas_max,
+        [_size_rows(arrays)[pool], starts[2] + pool, starts[3] + site, starts[6] + group],
+        [
+            -supplies.gpu_s / scale.gpu[pool],
+            -kv,
+            np.where(site >= 0, watts, 0.0),
+            np.where(group >= 0, units, 0.0),
+        ],
+    )
+
+
+def _activities(arrays: Arrays, scale: Scales, chosen: NDArray[np.intp]) -> _Part:
+    uses, starts = arrays.uses, row_starts(arrays)
+    pool, site = uses.pool_index[chosen], arrays.site_index[chosen]
+    budget = uses.budget_index[chosen]
+    watts = uses.joules[chosen] / np.append(scale.watt, 1.0)[site]
+    usd = uses.usd[chosen] / np.append(scale.budget, 1.0)[budget]
+    rows = [
+        uses.class_index[chosen],
+        starts[1] + pool,
+        starts[2] + pool,
+        starts[3] + site,
+        starts[4] + budget,
+    ]
+    values = [
+        np.ones(len(chosen)),
+        uses.gpu_s[chosen] / scale.gpu[pool],
+        uses.kv_token_s[chosen] / scale.kv[pool],
+        np.where(site >= 0, watts, 0.0),
+        np.where(budget >= 0, usd, 0.0),
+    ]
+    if len(arrays.link_bytes_per_s_max):
+        link = uses.link_index[chosen]
+        crossing = uses.link_bytes[chosen] / np.append(scale.link, 1.0)[link]
+        rows.append(starts[5] + link)
+        values.append(np.where(link >= 0, crossing, 0.0))
+    return _part(-arrays.worth_usd[chosen], np.full(len(chosen), np.inf), rows, values)
 
 
 def row_upper(arrays: Arrays, scale: Scales) -> Floats:
@@ -151,6 +246,9 @@ def row_upper(arrays: Arrays, scale: Scales) -> Floats:
             arrays.kv_tokens_max / scale.kv,
             arrays.site_watts_max / scale.watt,
             arrays.budget_usd_per_s / scale.budget,
+            arrays.link_bytes_per_s_max / scale.link,
+            arrays.group_units_max / scale.group,
+            (arrays.gpu_s_max / scale.gpu)[arrays.elastic],
         ]
     )
 
@@ -158,12 +256,13 @@ def row_upper(arrays: Arrays, scale: Scales) -> Floats:
 def prices_of(duals: Any, arrays: Arrays, scale: Scales) -> Prices:
     """Prices in natural units from the solver's row duals (<= 0 when minimising), clipped at 0."""
     price = np.maximum(-np.asarray(duals, float) * scale.worth, 0.0)
-    sizes = [
-        len(arrays.demand_per_s),
-        len(arrays.gpu_s_max),
-        len(arrays.gpu_s_max),
-        len(arrays.site_watts_max),
-    ]
-    demand, gpu, kv, watt, budget = np.split(price, np.cumsum(sizes))
-    kv, watt, budget = kv / scale.kv, watt / scale.watt, budget / scale.budget
-    return Prices(demand, gpu / scale.gpu, kv, watt, budget)
+    demand, gpu, kv, watt, budget, link, group, _ = np.split(price, row_starts(arrays)[1:-1])
+    return Prices(
+        demand,
+        gpu / scale.gpu,
+        kv / scale.kv,
+        watt / scale.watt,
+        budget / scale.budget,
+        link / scale.link,
+        group / scale.group,
+    )
