@@ -56,6 +56,9 @@ class EndpointState:
         "peer_kv",
         "peer_pending",
         "peer_prefill",
+        "peer_reserved",
+        "peer_reserved_kv",
+        "peer_reserved_prefill",
         "peer_running",
         "pending",
         "pending_prefill",
@@ -63,6 +66,9 @@ class EndpointState:
         "pool_index",
         "prefill_rate",
         "prefill_rate_at",
+        "reserved",
+        "reserved_kv",
+        "reserved_prefill",
         "rtt_s",
         "running",
         "running_by_class",
@@ -70,6 +76,7 @@ class EndpointState:
         "sample_at",
         "scrape_error",
         "seqs_max",
+        "served_at",
         "session_tokens",
         "slow_start_until",
         "step_tokens_max",
@@ -110,6 +117,10 @@ class EndpointState:
         self.kv_share = 1.0
         self.peer_running = self.peer_pending = 0
         self.peer_prefill = self.peer_kv = 0.0
+        self.reserved = self.peer_reserved = 0
+        self.reserved_prefill = self.reserved_kv = 0.0
+        self.peer_reserved_prefill = self.peer_reserved_kv = 0.0
+        self.served_at: Seconds = float("-inf")
         self.foreign_running = self.foreign_waiting = self.foreign_seen = 0
         self.foreign_kv = 0.0
         self.sample: EngineSample | None = None

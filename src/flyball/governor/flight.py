@@ -2,6 +2,7 @@
 
 from flyball.governor.endpoint import EndpointState
 from flyball.governor.events import AttemptFailed
+from flyball.governor.promises import Guarantee
 from flyball.governor.scope import Scope
 from flyball.model.request import Principal, RequestClass, RequestHead
 from flyball.units import Seconds, Usd
@@ -12,7 +13,12 @@ NOWHERE = Scope("", (), [])
 
 
 class Flight:
-    """One request in the governor's hands: held, or running at `endpoint`."""
+    """One request in the governor's hands: held, or running at `endpoint`.
+
+    `e2e_s` = by when it should be whole, `deadline_s` = by when it must be, or be refused early
+    (both from arrival here, the client's network taken off; 0 = not promised). `z` above 0 = they
+    are to be kept with that many deviations to spare.
+    """
 
     __slots__ = (
         "arrived_at",
@@ -23,13 +29,17 @@ class Flight:
         "cached_tokens",
         "class_index",
         "cost_usd",
+        "crowded_out",
         "deadline_at",
+        "deadline_s",
         "draw",
+        "e2e_s",
         "endpoint",
         "failure",
         "fallbacks",
         "first_byte_at",
         "forwarded_at",
+        "guarantee",
         "head",
         "held_until",
         "is_retry",
@@ -52,6 +62,7 @@ class Flight:
         "ttft_bias_log",
         "ttft_s",
         "value_usd",
+        "z",
     )
 
     def __init__(self, request_id: str, at: Seconds, head: RequestHead, draw: float) -> None:
@@ -71,6 +82,11 @@ class Flight:
         self.output_tokens = 0
         self.output_tokens_max = 0
         self.deadline_at: Seconds = 0.0
+        self.deadline_s: Seconds = 0.0
+        self.e2e_s: Seconds = 0.0
+        self.z = 0.0
+        self.guarantee: Guarantee | None = None
+        self.crowded_out = False
         self.attempts_max = 1
         self.attempt = 0
         self.tried: tuple[int, ...] = ()

@@ -20,6 +20,8 @@ from flyball.governor.events import (
     LoopModeSet,
     Observed,
     PeersSeen,
+    QuoteAsked,
+    QuoteTaken,
     RequestArrived,
     Sampled,
     Served,
@@ -28,7 +30,7 @@ from flyball.governor.events import (
 )
 from flyball.governor.flight import Flight
 from flyball.governor.policy import Policy
-from flyball.governor.request import settle
+from flyball.governor.request import quote, settle
 from flyball.governor.state import State
 from flyball.model.fleet import Fleet
 from flyball.model.prices import PriceBoard
@@ -47,6 +49,8 @@ class Governor:
         self.state = State(fleet, policy, run)
         self._table: dict[type, Callable[[Any, list[Command]], None]] = {
             RequestArrived: self._request_arrived,
+            QuoteAsked: self._quote_asked,
+            QuoteTaken: self._quote_taken,
             FirstByte: self._first_byte,
             Served: self._served,
             AttemptFailed: self._attempt_failed,
@@ -86,6 +90,12 @@ class Governor:
     def _request_arrived(self, event: RequestArrived, out: list[Command]) -> None:
         flight = Flight(event.request_id, event.at, event.head, event.draw)
         request.arrive(self.state, flight, event.at, out)
+
+    def _quote_asked(self, event: QuoteAsked, out: list[Command]) -> None:
+        quote.ask(self.state, event, out)
+
+    def _quote_taken(self, event: QuoteTaken, out: list[Command]) -> None:
+        quote.take(self.state, event, out)
 
     def _first_byte(self, event: FirstByte, out: list[Command]) -> None:
         settle.first_byte(self.state, event)

@@ -58,6 +58,11 @@ def refresh(
     waiting = e.foreign_waiting
     kv = (e.kv + e.peer_kv) * e.kv_share + e.foreign_kv
     backlog = e.pending_prefill + e.peer_prefill + waiting * TYPICAL_PROMPT_TOKENS
+    # Work under a guarantee that has not come yet counts as if it waited there already.
+    promised = e.reserved + e.peer_reserved
+    if promised:
+        kv += e.reserved_kv + e.peer_reserved_kv
+        backlog += e.reserved_prefill + e.peer_reserved_prefill
 
     ttft_bias, tpot_bias = e.ttft_bias, e.tpot_bias
     mixed_base = mixed.base_s + mixed.per_seq_s * seqs + mixed.per_kv_token_s * kv
@@ -69,7 +74,7 @@ def refresh(
         decode.base_s + decode.per_seq_s * (seqs + 1) + decode.per_kv_token_s * kv
     )
     residual = 0.5 * tpot_base if seqs else 0.0
-    slots = e.pending + e.peer_pending + waiting + seqs
+    slots = e.pending + e.peer_pending + waiting + seqs + promised
     wait = 0.0
     seqs_max = e.seqs_max if at >= e.slow_start_until else _seqs_max(e, at, policy)
     if slots >= seqs_max:

@@ -11,6 +11,7 @@ from flyball.governor.loops.modes import LoopModes
 from flyball.governor.marginal import ROWS
 from flyball.governor.policy import Policy
 from flyball.governor.prefix import PrefixIndex
+from flyball.governor.promises import PromiseBook
 from flyball.governor.scope import Scope
 from flyball.governor.sessions import SessionTable
 from flyball.governor.tally import ClassTally, TokenRatio
@@ -51,6 +52,7 @@ class State:
         self.ratios: dict[str, TokenRatio] = {}
         self.settled: list[Settled] = []
         self.tallies: dict[str, ClassTally] = {}
+        self.promises = PromiseBook()
         self.draining = False
         self.ledger_detail = ""
         self.solving = False

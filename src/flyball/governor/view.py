@@ -85,12 +85,15 @@ class FleetView:
         told = {load.endpoint: load for load in loads}
         for state in self.endpoints:
             load = told.get(state.index)
-            if load is None and not (state.peer_running or state.peer_pending or state.peer_kv):
+            if load is None and not _has_peers(state):
                 continue
             state.peer_running = load.running if load else 0
             state.peer_pending = load.pending if load else 0
             state.peer_prefill = load.pending_prefill_tokens if load else 0.0
             state.peer_kv = load.kv_tokens if load else 0.0
+            state.peer_reserved = load.reserved if load else 0
+            state.peer_reserved_prefill = load.reserved_prefill_tokens if load else 0.0
+            state.peer_reserved_kv = load.reserved_kv_tokens if load else 0.0
             self.dirty.add(state.index)
 
     def own_loads(self) -> list[PeerLoad]:
@@ -102,9 +105,12 @@ class FleetView:
                 pending=state.pending,
                 pending_prefill_tokens=state.pending_prefill,
                 kv_tokens=state.kv,
+                reserved=state.reserved,
+                reserved_prefill_tokens=state.reserved_prefill,
+                reserved_kv_tokens=state.reserved_kv,
             )
             for state in self.endpoints
-            if state.running or state.pending
+            if state.running or state.pending or state.reserved
         ]
 
     def set_blocked(self, at: Seconds, index: int) -> bool:
@@ -151,6 +157,10 @@ class FleetView:
         return max(0.0, min(self.now - state.sample_at, AGE_UNKNOWN_S))
 
 
+def _has_peers(state: EndpointState) -> bool:
+    return bool(state.peer_running or state.peer_pending or state.peer_kv or state.peer_reserved)
+
+
 def _carry_over(old: EndpointState, new: EndpointState) -> None:
     """A reload keeps what is in flight and what was learnt; figures of the new profile rule."""
     for name in (
@@ -164,6 +174,10 @@ def _carry_over(old: EndpointState, new: EndpointState) -> None:
         "peer_pending",
         "peer_prefill",
         "peer_kv",
+        "peer_reserved",
+        "peer_reserved_prefill",
+        "peer_reserved_kv",
+        "served_at",
         "foreign_running",
         "foreign_waiting",
         "foreign_seen",

@@ -11,6 +11,7 @@ from flyball.governor.period.estimate import estimate
 from flyball.governor.period.price import judge, pose
 from flyball.governor.period.publish import publish
 from flyball.governor.period.steer import steer
+from flyball.governor.request import quote
 from flyball.governor.state import State
 from flyball.units import Seconds
 
@@ -27,6 +28,9 @@ def begin(state: State, at: Seconds, out: list[Command]) -> None:
             observe.learn(state, settled)
     estimate(state, at)
     steer(state, at, out)
+    if state.promises.open:
+        quote.expire(state, at, out)
+        quote.move(state, at)
     if state.policy.role == "worker":
         return
     diagnose(state, at, out)

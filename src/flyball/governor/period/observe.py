@@ -46,6 +46,7 @@ def fleet_changed(state: State, event: FleetChanged, out: list[Command]) -> None
         if flight.endpoint is not None:
             flight.endpoint = by_name.get(flight.endpoint.name, flight.endpoint)
         flight.class_index = state.class_index.get(flight.klass.name, 0)
+    state.promises.rebase(by_name)
     for endpoint in state.view.endpoints:
         endpoint.running_by_class = _running_by_class(state, endpoint.index)
         state.view.set_blocked(event.at, endpoint.index)

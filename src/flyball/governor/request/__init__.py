@@ -7,6 +7,7 @@ may have come free.
 
 from flyball.governor.commands import Command, Hold
 from flyball.governor.flight import Flight
+from flyball.governor.request import quote
 from flyball.governor.request.allow import allow
 from flyball.governor.request.authorize import authorize
 from flyball.governor.request.identify import identify
@@ -23,9 +24,12 @@ HELD_NOES_MAX = 8
 
 def arrive(state: State, flight: Flight, at: Seconds, out: list[Command]) -> None:
     """One request, from its arrival to a Forward, a Hold or a Reject."""
-    refusal = (
-        identify(state, flight, at) or authorize(state, flight, at, out) or allow(state, flight, at)
-    )
+    refusal = identify(state, flight, at)
+    if refusal is None and flight.head.quote:
+        refusal = quote.present(state, flight, at)
+    refusal = refusal or authorize(state, flight, at, out) or allow(state, flight, at)
+    if refusal is None and flight.head.quote:
+        refusal = quote.cover(state, flight, out)
     if refusal:
         refused(state, flight, at, refusal, out)
         return

@@ -11,6 +11,16 @@ CONTINUES = "previous_response_id"
 
 def identify(state: State, flight: Flight, at: Seconds) -> Refusal | None:
     """Fill in principal, class, session and lineage; a refusal if the caller may not be served."""
+    refusal = identify_caller(state, flight)
+    if refusal:
+        return refusal
+    _set_session(state, flight, at)
+    _set_lineage(state, flight, at)
+    return None
+
+
+def identify_caller(state: State, flight: Flight) -> Refusal | None:
+    """Fill in principal and class; a refusal if that caller may not use that class or model."""
     head = flight.head
     principal = _principal(state, head.key_sha256)
     if isinstance(principal, Refusal):
@@ -22,8 +32,6 @@ def identify(state: State, flight: Flight, at: Seconds) -> Refusal | None:
     if principal.models and head.model not in principal.models:
         detail = f"{principal.name} may not use the model {head.model!r}"
         return Refusal(code="model_not_allowed", detail=detail)
-    _set_session(state, flight, at)
-    _set_lineage(state, flight, at)
     return None
 
 

@@ -12,8 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from flyball.governor.endpoint import EndpointState
 from flyball.governor.flight import Flight
 from flyball.governor.marginal import ROWS
+from flyball.governor.request.guard import bound_s, close_promised
 from flyball.governor.request.identify import CONTINUES
 from flyball.governor.request.price import price_candidates
 from flyball.governor.state import TOTAL, State
@@ -34,6 +36,7 @@ WEIGHTED_LOAD = ROWS.index("weighted_load")
 AFFINITY_LOAD_RATIO_MAX = 1.5
 RETRY_AFTER_S_MIN = 0.05
 RETRY_AFTER_S_SLOW = 1.0
+LESSON_S = 5.0
 NO_MATCHES: dict[int, int] = {}
 FALLBACKS: dict[str, Rule] = {
     "stale": "fallback-stale-view",
@@ -67,8 +70,8 @@ def pick(state: State, flight: Flight, at: Seconds) -> Choice | Wait | Refusal:
     choice = force(state, flight, at)
     if choice is None:
         return _nothing_left(state, flight, at)
-    if flight.attempt:
-        # A request once admitted is carried on at its next endpoint, late rather than never.
+    if flight.attempt or flight.guarantee is not None:
+        # Once admitted, or guaranteed, it is carried on somewhere: late rather than never.
         return choice
     return _admit(state, flight, at, choice) or choice
 
@@ -82,6 +85,8 @@ def force(state: State, flight: Flight, at: Seconds) -> Choice | None:
         total[tried] = inf
     if flight.session_source == CONTINUES:
         _pin(state, flight, total)
+    if state.promises.limits and flight.guarantee is None and state.policy.mode == "enforce":
+        close_promised(state, flight, matrix, total)
     ranked = _columns(matrix, total.argsort()[:CANDIDATES_KEPT])
     while ranked and ranked[-1][-1] == inf:
         ranked.pop()
@@ -90,6 +95,8 @@ def force(state: State, flight: Flight, at: Seconds) -> Choice | None:
     untrusted = state.view.untrusted
     if untrusted:
         return _least_request(state, flight, matrix, FALLBACKS[untrusted])
+    if flight.z:
+        ranked = _surely_in_time(state, flight, at, ranked)
     return _least_priced(state, flight, matrix, ranked)
 
 
@@ -115,8 +122,28 @@ def _columns(matrix: Vector, order: IndexVector) -> list[Column]:
     return list(zip(indices, *terms, strict=True))
 
 
-def _nothing_left(state: State, flight: Flight, at: Seconds) -> Refusal:
-    """Every feasible endpoint is blocked or was tried: say when the first may open again."""
+def _surely_in_time(
+    state: State, flight: Flight, at: Seconds, ranked: list[Column]
+) -> list[Column]:
+    """Those where its time is kept with room for what predictions have been off by; all if none."""
+    left_s = flight.e2e_s - (at - flight.arrived_at)
+    fitting = [column for column in ranked if _whole_s(state, flight, column) <= left_s]
+    return fitting or ranked
+
+
+def _whole_s(state: State, flight: Flight, column: Column) -> Seconds:
+    endpoint = state.view.endpoints[column[0]]
+    return bound_s(endpoint, column[1], column[2], flight.output_tokens, flight.z)
+
+
+def _nothing_left(state: State, flight: Flight, at: Seconds) -> Wait | Refusal:
+    """Every feasible endpoint is blocked, was tried or is promised to others: say when the first
+    may open again."""
+    if flight.crowded_out:
+        promised = len(state.promises.open) + len(state.promises.kept)
+        detail = f"{promised} guarantees leave no room that would not break one"
+        refusal = Refusal(code="capacity_promised", detail=detail, retry_after_s=1.0)
+        return _hold_or_refuse(state, flight, at, refusal)
     soonest = inf
     for index, why in enumerate(flight.scope.reasons):
         if not why and index not in flight.tried and state.view.blocked[index]:
@@ -206,13 +233,16 @@ def _choice(
 
 def _admit(state: State, flight: Flight, at: Seconds, choice: Choice) -> Wait | Refusal | None:
     """Refuse early, or hold, what would miss its promise or does more harm than it is worth."""
-    klass = flight.klass
     refusal = _promise_out_of_reach(state, flight, at, choice) or _above_value(flight, choice)
     if refusal is None:
         return None
     if flight.is_retry and not state.budget.spend():
         return Refusal(code="retry_budget_spent", retry_after_s=max(1.0, refusal.retry_after_s))
-    until = min(flight.arrived_at + klass.queue_s_max, flight.deadline_at)
+    return _hold_or_refuse(state, flight, at, refusal)
+
+
+def _hold_or_refuse(state: State, flight: Flight, at: Seconds, refusal: Refusal) -> Wait | Refusal:
+    until = min(flight.arrived_at + flight.klass.queue_s_max, flight.deadline_at)
     if until > at and len(state.held) < state.policy.resilience.held_max:
         return Wait(until, refusal)
     return refusal
@@ -265,10 +295,22 @@ def _promise_out_of_reach(
         what = f"{best.tpot_s:.3f} s a token expected, promised {pace_s:.3f} s"
         return _late(what, RETRY_AFTER_S_SLOW, best)
     e2e_s = expected_s + (best.tpot_s * (flight.output_tokens - 1) if is_believed else 0.0)
-    if head.deadline_s and e2e_s > head.deadline_s:
-        what = f"answer expected after {e2e_s:.3f} s, deadline {head.deadline_s:.3f} s"
-        return _late(what, e2e_s - head.deadline_s, best)
+    deadline_s = flight.deadline_s
+    if flight.z and is_believed and not _is_lesson_due(endpoint, at):
+        e2e_s = max(
+            e2e_s,
+            waited + bound_s(endpoint, best.ttft_s, best.tpot_s, flight.output_tokens, flight.z),
+        )
+    if deadline_s and e2e_s > deadline_s:
+        what = f"answer expected after {e2e_s:.3f} s, deadline {deadline_s:.3f} s"
+        return _late(what, e2e_s - deadline_s, best)
     return None
+
+
+def _is_lesson_due(endpoint: EndpointState, at: Seconds) -> bool:
+    """An idle endpoint that has answered nothing for long is tried once more: what was learnt of it
+    may hold no more, and only a request can show that."""
+    return not endpoint.load and at - endpoint.served_at > LESSON_S
 
 
 def _late(detail: str, late_s: Seconds, best: Candidate) -> Refusal:

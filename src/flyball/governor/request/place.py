@@ -3,7 +3,7 @@
 from flyball.governor.commands import Command, Forward, Record
 from flyball.governor.endpoint import EndpointState
 from flyball.governor.flight import Flight
-from flyball.governor.request import health
+from flyball.governor.request import guard, health
 from flyball.governor.request.authorize import note_feasibility
 from flyball.governor.request.pick import Choice
 from flyball.governor.request.settle import retried, take_work
@@ -41,6 +41,8 @@ def place(
     if endpoint.circuit_open_s and endpoint.allow_probe:
         health.begin_trial(state, at, endpoint, out)
     take_work(state, flight, at, endpoint)
+    if flight.guarantee is not None:
+        guard.placed(state, flight, at)
     if flight.head.prefix and endpoint.pool.prefix_cache:
         state.prefix_index.insert(index, flight.head.prefix)
     out.append(

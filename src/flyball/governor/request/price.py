@@ -94,9 +94,7 @@ def _lateness(state: State, flight: Flight, rows: Vector, out: Vector) -> None:
     promise, head = flight.klass.promise, flight.head
     ttft_s = head.ttft_s_max or promise.ttft_s
     tpot_s = (head.tpot_s_max or promise.tpot_s) if flight.output_tokens > 1 else 0.0
-    e2e_s = promise.e2e_s
-    if head.deadline_s and (not e2e_s or head.deadline_s < e2e_s):
-        e2e_s = head.deadline_s
+    e2e_s = flight.e2e_s
     slope, offset = state.promise_columns(ttft_s, tpot_s)
     z, ones = state.exponents, state.ones
     np.multiply(state.latencies, slope, out=z)

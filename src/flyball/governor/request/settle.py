@@ -10,12 +10,12 @@ from flyball.governor.commands import Abort, Command, Record, Reject
 from flyball.governor.endpoint import EndpointState
 from flyball.governor.events import AttemptFailed, FirstByte, Served
 from flyball.governor.flight import Flight
-from flyball.governor.request import health
+from flyball.governor.request import guard, health
 from flyball.governor.state import State
 from flyball.model.decision import Outcome, OutcomeKind
 from flyball.model.faults import Refusal
 from flyball.model.signals import Settled
-from flyball.units import Seconds
+from flyball.units import Seconds, Usd
 
 # Statuses that say "not now" rather than "broken": they do not open a circuit by themselves.
 BUSY_STATUSES = frozenset({429, 503})
@@ -50,6 +50,8 @@ def first_byte(state: State, event: FirstByte) -> None:
     endpoint.running += 1
     by_class = endpoint.running_by_class
     by_class[flight.class_index] = by_class.get(flight.class_index, 0) + 1
+    if flight.guarantee is not None:
+        guard.protect(state, flight, event.at)
     if flight.head.stream:
         observed = event.at - flight.forwarded_at
         endpoint.learn_ttft(flight.ttft_s, observed, flight.ttft_bias_log)
@@ -71,6 +73,8 @@ def _release(state: State, flight: Flight) -> EndpointState | None:
         endpoint.pending_prefill -= flight.prefill
         endpoint.kv_pending -= flight.kv
     endpoint.kv -= flight.kv
+    if flight.guarantee is not None:
+        state.promises.end(flight.request_id)
     state.view.dirty.add(endpoint.index)
     return endpoint
 
@@ -80,9 +84,13 @@ def served(state: State, event: Served, out: list[Command]) -> None:
     flight = state.flights.get(event.request_id)
     if flight is None:
         return
+    reads_only = flight.output_tokens <= 1 and not flight.first_byte_at
+    if reads_only and flight.endpoint is not None:
+        flight.endpoint.note_first_byte(event.at)
     endpoint = _release(state, flight)
     if endpoint is None:
         return
+    endpoint.served_at = event.at
     if not flight.first_byte_at:
         # The whole answer came at once: its first byte was its last.
         flight.first_byte_at = event.at
@@ -157,7 +165,7 @@ def attempt_failed(state: State, event: AttemptFailed, out: list[Command]) -> Fl
     flight.tried = (*flight.tried, endpoint.index)
     flight.failure = event
     may_retry = flight.attempt < flight.attempts_max and event.at < flight.deadline_at
-    if may_retry and state.budget.spend():
+    if may_retry and (flight.guarantee is not None or state.budget.spend()):
         return flight
     out.append(Reject(event.request_id, refusal))
     _close(state, flight, event.at, "failed", out, endpoint, refusal=refusal)
@@ -227,9 +235,7 @@ def _in_time(flight: Flight, at: Seconds, output_tokens: int) -> bool:
     ttft = flight.head.ttft_s_max or promise.ttft_s
     tpot = flight.head.tpot_s_max or promise.tpot_s
     elapsed = at - flight.arrived_at
-    if promise.e2e_s and elapsed > promise.e2e_s:
-        return False
-    if flight.head.deadline_s and elapsed > flight.head.deadline_s:
+    if flight.e2e_s and elapsed > flight.e2e_s:
         return False
     others = max(0, output_tokens - 1)
     if not flight.head.stream:
@@ -299,7 +305,20 @@ def _outcome(
         price_usd=refusal.price_usd if refusal else flight.cost_usd,
         retry_after_s=refusal.retry_after_s if refusal else 0.0,
         lineage=flight.lineage,
+        quote=flight.guarantee.quote.id if flight.guarantee else "",
+        promised_s=flight.guarantee.quote.deadline_s if flight.guarantee else 0.0,
+        penalty_usd=_penalty(flight, at, kind),
     )
+
+
+def _penalty(flight: Flight, at: Seconds, kind: OutcomeKind) -> Usd:
+    """What a broken guarantee costs; nothing while an attempt goes on elsewhere, or if it was the
+    client that left."""
+    guarantee = flight.guarantee
+    if guarantee is None or kind in ("client-gone", "retried"):
+        return 0.0
+    is_kept = kind == "served" and at - flight.arrived_at <= guarantee.quote.deadline_s
+    return 0.0 if is_kept else guarantee.quote.penalty_usd
 
 
 def _settled(flight: Flight, outcome: Outcome, endpoint: EndpointState | None) -> Settled:
@@ -324,4 +343,6 @@ def _settled(flight: Flight, outcome: Outcome, endpoint: EndpointState | None) -
         value_usd=flight.value_usd,
         cost_usd=flight.cost_usd,
         jurisdiction=endpoint.jurisdiction if endpoint else "",
+        guaranteed=flight.guarantee is not None,
+        penalty_usd=outcome.penalty_usd,
     )

@@ -1,0 +1,97 @@
+"""By when will an answer surely be whole, and which endpoints do guarantees close to others?
+
+A prediction is taken as the median of a log-normal whose spread is the measured error of that
+endpoint's predictions: `bound_s` is its quantile at 1 - risk. The standard deviation of a normal is
+sqrt(pi / 2) times its mean absolute deviation, which is what is measured.
+"""
+
+from math import exp, inf, log, pi, sqrt
+
+from flyball.governor.endpoint import OBSERVATIONS_TO_TRUST, EndpointState
+from flyball.governor.flight import Flight
+from flyball.governor.marginal import ROWS
+from flyball.governor.state import TPOT, TTFT, State
+from flyball.governor.view import Vector
+from flyball.units import Ratio, Seconds
+
+DEVIATION = sqrt(pi / 2.0)
+# Until enough was observed predictions count as this far off; never as closer than the floor.
+ERROR_PRIOR = 0.25
+ERROR_FLOOR = 0.03
+_TTFT_BASE = ROWS.index("ttft_base")
+
+
+def quantile(risk: Ratio) -> float:
+    """z with P(N(0, 1) > z) = risk, within 4.5e-4, at least 0 (Abramowitz & Stegun 26.2.23)."""
+    if risk >= 0.5:
+        return 0.0
+    t = sqrt(-2.0 * log(max(risk, 1e-12)))
+    top = 2.515517 + t * (0.802853 + t * 0.010328)
+    return t - top / (1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308)))
+
+
+def bound_s(e: EndpointState, ttft_s: Seconds, tpot_s: Seconds, tokens: int, z: float) -> Seconds:
+    """Time to a whole answer of `tokens` that is exceeded with the chance that z stands for."""
+    first, later = margins(e, z)
+    return ttft_s * first + tpot_s * later * max(0, tokens - 1)
+
+
+def margins(e: EndpointState, z: float) -> tuple[float, float]:
+    """Factors on a predicted first token and on a predicted later one."""
+    ttft_error, tpot_error = e.ttft_error, e.tpot_error
+    if e.observations < OBSERVATIONS_TO_TRUST:
+        ttft_error, tpot_error = max(ttft_error, ERROR_PRIOR), max(tpot_error, ERROR_PRIOR)
+    z *= DEVIATION
+    return exp(z * max(ERROR_FLOOR, ttft_error)), exp(z * max(ERROR_FLOOR, tpot_error))
+
+
+def close_promised(state: State, flight: Flight, matrix: Vector, total: Vector) -> None:
+    """Put an infinite price on each endpoint where this request would break a guarantee."""
+    book = state.promises
+    book_limits = book.limits
+    for index in book_limits:
+        if total[index] < inf and breaks(state, matrix, index):
+            total[index] = inf
+            flight.crowded_out = True
+
+
+def breaks(state: State, matrix: Vector, index: int) -> bool:
+    """Whether the request that was just priced, if it went there, would break a guarantee.
+
+    What is guaranteed counts as waiting there already: the first token of the last of it comes
+    after this request's own, so `matrix` row TTFT is what it would see.
+    """
+    limit = state.promises.limits[index]
+    endpoint = state.view.endpoints[index]
+    first, later = margins(endpoint, limit.z)
+    ttft_s = max(float(matrix[TTFT, index]), float(state.view.rows[_TTFT_BASE, index])) * first
+    tpot_s = float(matrix[TPOT, index]) * later
+    if tpot_s > limit.pace_s_max:
+        return True
+    for tokens, deadline_s in limit.whole:
+        if ttft_s + tpot_s * max(0, tokens - 1) > deadline_s:
+            return True
+    return False
+
+
+def placed(state: State, flight: Flight, at: Seconds) -> None:
+    """A guaranteed request was sent: protect its pace from here on."""
+    guarantee = flight.guarantee
+    endpoint = flight.endpoint
+    if guarantee is None or endpoint is None:
+        return
+    state.promises.run(guarantee, flight.request_id, endpoint)
+    first, _ = margins(endpoint, guarantee.z)
+    protect(state, flight, at + flight.ttft_s * first)
+
+
+def protect(state: State, flight: Flight, begun_at: Seconds) -> None:
+    """Its first token comes, or came, at `begun_at`: the time left is for the others."""
+    guarantee = flight.guarantee
+    if guarantee is None:
+        return
+    others = guarantee.quote.output_tokens - 1
+    left_s = flight.arrived_at + guarantee.quote.deadline_s - begun_at
+    # What is lost already need not be protected from others: it would only keep them out.
+    pace_s_max = left_s / others if others > 0 and left_s > 0.0 else inf
+    state.promises.set_pace(guarantee, pace_s_max)
