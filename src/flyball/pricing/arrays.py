@@ -152,17 +152,17 @@ def read_uses(activities: tuple[Activity, ...] | Columns) -> Uses:
     last = _last_reading
     if last is not None and last[0] is activities:
         return last[1]
+    columns: dict[str, Any] = {}
     if isinstance(activities, Columns):
-        columns = {name: np.frombuffer(getattr(activities, name), np.intp) for name in _INDICES}
-        amounts = {name: np.frombuffer(getattr(activities, name), float) for name in _AMOUNTS}
-        if {len(column) for column in (*columns.values(), *amounts.values())} != {len(activities)}:
+        for name in (*_INDICES, *_AMOUNTS):
+            kind = np.intp if name in _INDICES else np.float64
+            columns[name] = np.frombuffer(getattr(activities, name), kind)
+        if {len(column) for column in columns.values()} != {len(activities)}:
             raise ValueError("the columns of activities differ in length")
-        uses = Uses(**columns, **amounts)
     else:
-        uses = Uses(
-            **{name: _ints(activities, name) for name in _INDICES},
-            **{name: _floats(activities, name) for name in _AMOUNTS},
-        )
+        columns |= {name: _ints(activities, name) for name in _INDICES}
+        columns |= {name: _floats(activities, name) for name in _AMOUNTS}
+    uses = Uses(**columns)
     _last_reading = (activities, uses)
     return uses
 

@@ -2,13 +2,13 @@
 
 maximise   sum_a (value - usd - energy - egress)[a] x[a] - sum_k (usd + idle energy)[k] y[k]
            - sum_p congestion_p(load_p)
-subject to sum_{a of class c} x[a]                       <= demand_per_s[c]           (demand)
-           sum_{a of pool p} (1+m[a]) gpu_s[a] x[a]      <= gpu_s_max[p] + sum_k gpu_s[k] y[k]
-           sum_{a of pool p} (1+m[a]) kv_token_s[a] x[a] <= kv_tokens_max[p] + sum_k kv_tokens[k] y[k]
-           sum_{a of site s} (1+m[a]) joules[a] x[a] + sum_k watts[k] y[k]  <= watts_max[s]
-           sum_{a of budget b} usd[a] x[a]               <= budget_usd_per_s[b]       (money)
-           sum_{a over link l} (1+m[a]) link_bytes[a] x[a]    <= link_bytes_per_s_max[l]   (bandwidth)
-           sum_{k of group g} units[k] y[k]              <= group_units_max[g]        (hardware)
+subject to sum_{a of class c} x[a]                <= demand_per_s[c]           (demand)
+           sum_{a of pool p} r gpu_s[a] x[a]      <= gpu_s_max[p] + sum_k gpu_s[k] y[k]
+           sum_{a of pool p} r kv_token_s[a] x[a] <= kv_tokens_max[p] + sum_k kv_tokens[k] y[k]
+           sum_{a of site s} r joules[a] x[a] + sum_k watts[k] y[k] <= site_watts_max[s]
+           sum_{a of budget b} usd[a] x[a]        <= budget_usd_per_s[b]       (money)
+           sum_{a over link l} r link_bytes[a] x[a] <= link_bytes_per_s_max[l] (bandwidth)
+           sum_{k of group g} units[k] y[k]       <= group_units_max[g]        (hardware)
            x >= 0,  0 <= y[k] <= replicas_max[k]
 
 x[a] = requests per second of activity a: one class served in one mode at one pool (a context
@@ -18,12 +18,13 @@ start (with the share of the horizon that is left when they are ready), a power 
 hardware that others may use. The congestion cost is convex in each pool's load = GPU time used /
 GPU time there is, so prices move smoothly.
 
-m[a] is the reserve against demand above its mean (`reserve`, 0 where `risk_z` is 0): a resource is
-to suffice with the probability of a standard normal below `risk_z`. That is the deterministic
-equivalent mean + z sd of a chance constraint (Charnes & Cooper 1963, "Deterministic equivalents
-for optimizing and satisficing under chance constraints"), linear because the sd of a pool's load is
-`pooling` times the sum of its classes' own: 1 = they peak together, 1/sqrt(n) = n like ones that
-know nothing of each other (the square-root law; Eppen 1979). `pricing.risk` finds it.
+r = 1 + risk_z x pooling[p] x sd[c] / mean[c] is the reserve against demand above its mean (1 where
+`risk_z` is 0): a resource is to suffice with the probability of a standard normal below `risk_z`.
+That is the deterministic equivalent, mean + z sd, of a chance constraint (Charnes & Cooper 1963,
+"Deterministic equivalents for optimizing and satisficing under chance constraints"). It is linear
+because the sd of a pool's load is taken as `pooling` times the sum of its classes' own: 1 = they
+peak together, 1/sqrt(n) = n like ones that know nothing of each other (the square-root law; Eppen
+1979). `pricing.risk` finds it from a plan. Money is spent in the mean: budgets hold no reserve.
 """
 
 from msgspec import Struct

@@ -25,7 +25,7 @@ times half of it, 0.2 % of the full price k."""
 WIDEST = 0.3
 """Reach of the outermost breakpoint on either side of the last known load."""
 LOWEST = 1e-3
-"""Lowest breakpoint at which a pool of undecided capacity may run: below it, coefficients vanish."""
+"""Lowest breakpoint of a pool whose capacity is undecided: below it, coefficients vanish."""
 FEWEST = 8
 """With fewer pieces the breakpoints are too coarse for re-centring to converge (measured)."""
 
@@ -111,7 +111,7 @@ def _slopes(grid: Floats) -> Floats:
 
 
 def row_starts(arrays: Arrays) -> NDArray[np.intp]:
-    """The first row of each kind, in the order of `Prices`, then of the capacities; then the end."""
+    """The first row of each kind in the order of `Prices`, of the capacities, and the end."""
     pools = len(arrays.gpu_s_max)
     sizes = [
         len(arrays.demand_per_s),
