@@ -16,7 +16,8 @@ class Loop(Struct, frozen=True, kw_only=True):
 
     A set-point moves at most `rate_per_s` a second (in the actuator's own unit; as a share of it
     where `is_relative`), not at all for a wish within `dead_band` of it, and by at most
-    `gain_cap` of the way to the wish in one period.
+    `gain_cap` of the way to the wish in one period. `feedback` = by which share of the set-point
+    the wish itself answers to it (0 = feed-forward): with the delay it bounds the gain.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Loop(Struct, frozen=True, kw_only=True):
     gain_cap: Ratio = 1.0
     is_relative: bool = False
     is_whole: bool = False
+    feedback: float = 0.0
 
 
 class LoopPolicy(Struct, frozen=True, kw_only=True):

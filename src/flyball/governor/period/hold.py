@@ -3,14 +3,15 @@
 Each of the operator's acts is a record of its own: who, what, why, until when.
 """
 
-from flyball.governor.commands import Command, Record
-from flyball.governor.events import HoldSet, LoopModeSet
+from flyball.governor.commands import Command, Notice, Record
+from flyball.governor.events import Actuated, HoldSet, LoopModeSet, Metered
 from flyball.governor.state import State
 from flyball.model.decision import LoopAction
 from flyball.model.loop import LoopMode
 from flyball.units import Seconds
 
 EVERY_LOOP = "all"
+METERS_MAX = 16_384
 
 
 def mode_set(state: State, event: LoopModeSet, out: list[Command]) -> None:
@@ -38,6 +39,23 @@ def hold_set(state: State, event: HoldSet, out: list[Command]) -> None:
     loop = event.loop or EVERY_LOOP
     mode = modes.effective(event.loop, event.at)
     out.append(Record(_action(state, event.at, loop, "loop.hold", old, new, said, mode)))
+
+
+def actuated(state: State, event: Actuated, out: list[Command]) -> None:
+    """The actuator stands there: the loop goes on from that, whoever moved it."""
+    point = state.setpoints.of(event.actuator, event.scope, event.value, event.at)
+    point.stands(event.value)
+    if event.fault and event.fault != point.fault:
+        text = f"{event.actuator} of {event.scope} stays at {event.value:g}: {event.fault}"
+        out.append(Notice("warning", "actuator-failed", text))
+    point.fault = event.fault
+
+
+def metered(state: State, event: Metered) -> None:
+    """Keep the last reading of that sensor; beyond the bound no new one is taken."""
+    key = (event.sensor, event.scope)
+    if key in state.meters or len(state.meters) < METERS_MAX:
+        state.meters[key] = (event.at, event.value)
 
 
 def _said(who: str, reason: str) -> str:
