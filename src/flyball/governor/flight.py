@@ -2,6 +2,7 @@
 
 from flyball.governor.endpoint import EndpointState
 from flyball.governor.events import AttemptFailed
+from flyball.governor.programs import Program
 from flyball.governor.promises import Guarantee
 from flyball.governor.scope import Scope
 from flyball.model.request import Principal, RequestClass, RequestHead
@@ -21,6 +22,7 @@ class Flight:
     """
 
     __slots__ = (
+        "advice",
         "arrived_at",
         "attempt",
         "attempts_max",
@@ -51,6 +53,7 @@ class Flight:
         "output_tokens_max",
         "prefill",
         "principal",
+        "program",
         "prompt_tokens",
         "request_id",
         "scope",
@@ -78,6 +81,8 @@ class Flight:
         self.session_source = ""
         self.lineage = request_id
         self.is_retry = False
+        self.program: Program | None = None
+        self.advice = ""
         self.prompt_tokens = 0
         self.output_tokens = 0
         self.output_tokens_max = 0

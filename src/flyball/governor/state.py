@@ -11,6 +11,7 @@ from flyball.governor.loops.modes import LoopModes
 from flyball.governor.marginal import ROWS
 from flyball.governor.policy import Policy
 from flyball.governor.prefix import PrefixIndex
+from flyball.governor.programs import Programs
 from flyball.governor.promises import PromiseBook
 from flyball.governor.scope import Scope
 from flyball.governor.sessions import SessionTable
@@ -53,6 +54,7 @@ class State:
         self.settled: list[Settled] = []
         self.tallies: dict[str, ClassTally] = {}
         self.promises = PromiseBook()
+        self.programs = Programs()
         self.draining = False
         self.ledger_detail = ""
         self.solving = False
@@ -79,6 +81,7 @@ class State:
         self.modes.adopt(policy.loops, policy.mode)
         self.generation += 1
         self.view = FleetView(fleet, policy, at, old)
+        self.programs.adopt(policy.classes)
         self.class_index = {klass.name: i for i, klass in enumerate(policy.classes)}
         self.principals: dict[str, Principal] = {
             principal.key_sha256: principal for principal in policy.principals

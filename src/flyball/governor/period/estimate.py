@@ -10,7 +10,9 @@ SESSION_MEMORY_S = 300.0
 
 
 def estimate(state: State, at: Seconds) -> None:
-    """Decay rates to now; spread the arriving value over the endpoints; age the warm sessions."""
+    """Decay rates to now; spread the arriving value over the endpoints; age the sessions."""
+    if state.programs.by_class:
+        state.programs.expire(at, state.policy.tick_s)
     view = state.view
     fade = exp(-state.policy.tick_s / SESSION_MEMORY_S)
     arriving_usd_per_s = 0.0

@@ -7,7 +7,7 @@ may have come free.
 
 from flyball.governor.commands import Command, Hold
 from flyball.governor.flight import Flight
-from flyball.governor.request import quote
+from flyball.governor.request import program, quote
 from flyball.governor.request.allow import allow
 from flyball.governor.request.authorize import authorize
 from flyball.governor.request.identify import identify
@@ -33,8 +33,19 @@ def arrive(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Non
     if refusal:
         refused(state, flight, at, refusal, out)
         return
+    if flight.klass.sessions is not None and flight.session:
+        refusal = program.enter(state, flight, at, out)
+        if refusal and state.policy.mode == "enforce":
+            refused(state, flight, at, refusal, out)
+            return
     state.flights[flight.request_id] = flight
-    decide(state, flight, at, out)
+    if refusal:
+        _observe(state, flight, at, refusal, out)
+    elif flight.held_until:
+        program.join_line(state, flight)
+        out.append(Hold(flight.request_id, flight.held_until))
+    else:
+        decide(state, flight, at, out)
 
 
 def decide(state: State, flight: Flight, at: Seconds, out: list[Command]) -> None:
@@ -46,7 +57,10 @@ def decide(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Non
         _observe(state, flight, at, answer, out)
     elif isinstance(answer, Wait):
         flight.held_until = answer.until
-        state.held.append(flight)
+        if flight.program is not None:
+            program.join_line(state, flight)
+        else:
+            state.held.append(flight)
         out.append(Hold(flight.request_id, answer.until))
     else:
         refused(state, flight, at, answer, out)
@@ -71,6 +85,8 @@ def reconsider(state: State, at: Seconds, out: list[Command]) -> None:
     Order: value over work, raised with the share of the waiting time used up (the Gc-mu rule of
     Mandelbaum & Stolyar 2004, with convex delay cost value * (waited / allowed)^2).
     """
+    if state.programs.by_class and state.programs.in_line:
+        _begin_sessions(state, at, out)
     if not state.held:
         return
     waiting = [flight for flight in state.held if flight.request_id in state.flights]
@@ -87,6 +103,19 @@ def reconsider(state: State, at: Seconds, out: list[Command]) -> None:
         elif isinstance(answer, Wait):
             state.held.append(flight)
             noes += 1
+        else:
+            refused(state, flight, at, answer, out)
+
+
+def _begin_sessions(state: State, at: Seconds, out: list[Command]) -> None:
+    """Let in, one after the other, the first steps of sessions for which there is room now."""
+    while flight := program.knock(state, at):
+        answer = pick(state, flight, at)
+        if isinstance(answer, Wait):
+            return
+        program.leave_line(state, flight)
+        if isinstance(answer, Choice):
+            place(state, flight, at, answer, out)
         else:
             refused(state, flight, at, answer, out)
 

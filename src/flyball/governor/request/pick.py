@@ -236,6 +236,8 @@ def _admit(state: State, flight: Flight, at: Seconds, choice: Choice) -> Wait | 
     refusal = _promise_out_of_reach(state, flight, at, choice) or _above_value(flight, choice)
     if refusal is None:
         return None
+    if flight.program is not None:
+        return _of_session(state, flight, at, choice, refusal)
     if flight.is_retry and not state.budget.spend():
         return Refusal(code="retry_budget_spent", retry_after_s=max(1.0, refusal.retry_after_s))
     return _hold_or_refuse(state, flight, at, refusal)
@@ -246,6 +248,26 @@ def _hold_or_refuse(state: State, flight: Flight, at: Seconds, refusal: Refusal)
     if until > at and len(state.held) < state.policy.resilience.held_max:
         return Wait(until, refusal)
     return refusal
+
+
+def _of_session(
+    state: State, flight: Flight, at: Seconds, choice: Choice, refusal: Refusal
+) -> Wait | Refusal | None:
+    """A session's first step may wait; a later one goes on, late, within the limit of its class."""
+    rules, program = flight.klass.sessions, flight.program
+    if rules is None or program is None:
+        return refusal
+    if not program.is_admitted:
+        until = flight.held_until or min(at + rules.wait_s_max, flight.deadline_at)
+        return Wait(until, refusal) if until > at else refusal
+    endpoint = state.view.endpoints[choice.endpoint]
+    believed = 0.0 if choice.rule in FALLBACK_RULES else choice.candidates[0].ttft_s
+    expected_s = max(believed, endpoint.rtt_s + endpoint.queue_s) + at - flight.arrived_at
+    promised_s = flight.head.ttft_s_max or flight.klass.promise.ttft_s
+    if expected_s - promised_s > rules.late_s_max:
+        return refusal
+    flight.advice = f"refuse: {refusal.code}: {refusal.detail}"
+    return None
 
 
 def _above_value(flight: Flight, choice: Choice) -> Refusal | None:

@@ -3,7 +3,7 @@
 from flyball.governor.commands import Command, Forward, Record
 from flyball.governor.endpoint import EndpointState
 from flyball.governor.flight import Flight
-from flyball.governor.request import guard, health
+from flyball.governor.request import guard, health, program
 from flyball.governor.request.authorize import note_feasibility
 from flyball.governor.request.pick import Choice
 from flyball.governor.request.settle import retried, take_work
@@ -37,6 +37,8 @@ def place(
     flight.cached_tokens = best.cached_tokens
     flight.blocks_believed = flight.blocks_held.get(index, 0)
     flight.cost_usd += choice.price_usd
+    if flight.program is not None:
+        program.placed(state, flight, at, best.resource_usd)
     out.append(Record(_intent(state, flight, at, choice, endpoint, advice)))
     if endpoint.circuit_open_s and endpoint.allow_probe:
         health.begin_trial(state, at, endpoint, out)
@@ -109,8 +111,18 @@ def _intent(
         view_age_s=choice.view_age_s,
         held_s=at - flight.arrived_at,
         mode=state.policy.mode,
-        advice=advice,
+        advice=advice or flight.advice,
+        session_step=flight.program.done + 1 if flight.program else 0,
+        session_steps_left=_steps_left(state, flight) if flight.program else 0.0,
     )
+
+
+def _steps_left(state: State, flight: Flight) -> float:
+    """Expected steps of its session after this one."""
+    group = state.programs.by_class.get(flight.klass.name)
+    if group is None or flight.program is None:
+        return 0.0
+    return max(0.0, group.survival.left(flight.program.done) - 1.0)
 
 
 def baseline(state: State, flight: Flight) -> int:

@@ -10,7 +10,7 @@ from flyball.governor.commands import Abort, Command, Record, Reject
 from flyball.governor.endpoint import EndpointState
 from flyball.governor.events import AttemptFailed, FirstByte, Served
 from flyball.governor.flight import Flight
-from flyball.governor.request import guard, health
+from flyball.governor.request import guard, health, program
 from flyball.governor.state import State
 from flyball.model.decision import Outcome, OutcomeKind
 from flyball.model.faults import Refusal
@@ -211,6 +211,7 @@ def deadline_passed(state: State, at: Seconds, request_id: str, out: list[Comman
     endpoint = _release(state, flight)
     refusal = Refusal(code="deadline_exceeded", detail=waited, retry_after_s=1.0)
     if endpoint is None:
+        refusal = program.no_room(state, flight) or refusal
         out.append(Reject(request_id, refusal))
     else:
         out.append(Abort(request_id, refusal))
@@ -261,6 +262,8 @@ def _close(
     good = kind == "served" and status < 400
     output_tokens = served.output_tokens if served else 0
     in_time = good and _in_time(flight, at, output_tokens or flight.output_tokens)
+    if flight.program is not None:
+        program.closed(state, flight, at, good, served.input_tokens if served else 0, output_tokens)
     if not good and flight.head.body_digest:
         owner = flight.session or flight.principal.name
         state.sessions.mark_unanswered(owner, flight.head.body_digest)
