@@ -8,6 +8,8 @@ from flyball.governor.budget import RetryBudget
 from flyball.governor.commands import Command, Record
 from flyball.governor.flight import Flight
 from flyball.governor.loops.modes import LoopModes
+from flyball.governor.loops.setpoint import SetPoints
+from flyball.governor.loops.steering import LoopContext
 from flyball.governor.marginal import ROWS
 from flyball.governor.policy import Policy
 from flyball.governor.prefix import PrefixIndex
@@ -66,6 +68,11 @@ class State:
         self.rotation = 0
         self.generation = -1
         self.modes = LoopModes()
+        self.setpoints = SetPoints()
+        self.contexts: tuple[LoopContext, ...] = ()
+        self.contexts_generation = -1
+        self.meters: dict[tuple[str, str], tuple[Seconds, float]] = {}
+        self.plans_refused = 0
         self.weights = _weights()
         self.budget = RetryBudget(
             policy.resilience.retry_budget_ratio, policy.resilience.retry_budget_tokens_max
