@@ -6,6 +6,7 @@ from typing import Any
 from flyball.governor import period, request
 from flyball.governor.commands import Command
 from flyball.governor.events import (
+    Actuated,
     AttemptFailed,
     BoardReceived,
     ClientGone,
@@ -18,6 +19,7 @@ from flyball.governor.events import (
     HoldSet,
     LedgerChanged,
     LoopModeSet,
+    Metered,
     Observed,
     PeersSeen,
     QuoteAsked,
@@ -68,6 +70,8 @@ class Governor:
             LedgerChanged: self._ledger_changed,
             LoopModeSet: self._loop_mode_set,
             HoldSet: self._hold_set,
+            Actuated: self._actuated,
+            Metered: self._metered,
         }
 
     def handle(self, event: Event) -> list[Command]:
@@ -151,6 +155,12 @@ class Governor:
 
     def _hold_set(self, event: HoldSet, out: list[Command]) -> None:
         period.hold.hold_set(self.state, event, out)
+
+    def _actuated(self, event: Actuated, out: list[Command]) -> None:
+        period.hold.actuated(self.state, event, out)
+
+    def _metered(self, event: Metered, out: list[Command]) -> None:
+        period.hold.metered(self.state, event)
 
     # The path of one control period.
 

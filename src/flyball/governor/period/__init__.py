@@ -40,5 +40,6 @@ def begin(state: State, at: Seconds, out: list[Command]) -> None:
 def finish(state: State, event: Solved, out: list[Command]) -> None:
     """The solver answered: judge, smooth, publish."""
     board = judge(state, event, out)
+    state.plans_refused = 0 if board is not None else state.plans_refused + 1
     if board is not None:
         publish(state, event.at, board, out)
