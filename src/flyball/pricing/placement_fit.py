@@ -1,0 +1,196 @@
+"""What does a flow use of a replica while its promises are kept, or which rule keeps it away?
+
+A replica is filled to a mean batch b such that the promises hold at the larger batch B that chance
+makes of it. Requests at one engine are a birth-death process whose answers slow down together: with
+T(n) = base + slope n seconds per token, prefill of the others included, and answers of m tokens,
+n / (m T(n)) leave per second. Linear noise about b (Kurtz 1970) gives a variance of b T(b) / base;
+B = b + q sqrt(b T(b) / base) with q the normal quantile of the share that must be in time.
+
+    time per token   T(B)
+    first token      round trip + overhead + the running step + own prefill steps + wait behind
+                     other prompts: exponential tail on the mean wait of M/D/1 at the prefill share
+                     of the replica's time
+    whole answer     first token + (m - 1) T(B)
+    answers of <= 1  k prompts per step: round trip + overhead + the running step + its own
+"""
+
+from functools import lru_cache
+from math import ceil, inf, log, sqrt
+from statistics import NormalDist
+from typing import Literal, NamedTuple
+
+from flyball.model.fleet import Site
+from flyball.model.profile import Profile
+from flyball.model.request import Promise
+from flyball.pricing.placement import Flow
+from flyball.pricing.work import Sizes, batch_max, prefill_s, work
+from flyball.units import Joules, Ratio, Seconds
+
+Rule = Literal["jurisdiction", "ttft", "tpot", "e2e", "kv"]
+BATCH_MIN = 0.05
+"""A replica that may hold fewer requests than this at a time is of no use to a promise."""
+_HALVINGS = 18
+_STEPS_MAX = 100_000
+
+
+class Times(NamedTuple):
+    """What the share `in_time` of the requests meets: seconds, the client's network included."""
+
+    ttft_s: Seconds
+    tpot_s: Seconds
+    e2e_s: Seconds
+
+
+class Fit(NamedTuple):
+    """One request's use of a replica filled to mean batch `batch`, and the times it then sees."""
+
+    batch: float
+    gpu_s: Seconds
+    joules: Joules
+    times: Times
+
+
+class Misfit(NamedTuple):
+    """Why a flow cannot run there: the rule, and the bound in seconds that would do (0 = none)."""
+
+    rule: Rule
+    needed_s: Seconds = 0.0
+
+
+def fit(flow: Flow, profile: Profile, site: Site, rtt_s: Seconds, in_time: Ratio) -> Fit | Misfit:
+    """Use of one replica of `profile` at `site`, or the first rule that forbids it."""
+    allowed = flow.klass.jurisdictions
+    if allowed and site.jurisdiction not in allowed:
+        return Misfit("jurisdiction")
+    return timed(profile, flow.sizes, flow.klass.promise, rtt_s, in_time)
+
+
+def timed(
+    profile: Profile, sizes: Sizes, promise: Promise, rtt_s: Seconds, in_time: Ratio
+) -> Fit | Misfit:
+    """As `fit`, of promises alone."""
+    if not promise.ttft_s and not promise.e2e_s:
+        rtt_s = 0.0  # no bound reads it: one answer for all sites
+    return _timed(_Replica(profile), sizes, promise, rtt_s, in_time)
+
+
+class _Replica:
+    """A profile as a key, by identity: profiles are long structs, slow to hash and compare."""
+
+    __slots__ = ("profile",)
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+
+    def __hash__(self) -> int:
+        return hash(id(self.profile))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Replica) and other.profile is self.profile
+
+
+@lru_cache(maxsize=65_536)
+def _timed(
+    replica: _Replica, sizes: Sizes, promise: Promise, rtt_s: Seconds, in_time: Ratio
+) -> Fit | Misfit:
+    profile = replica.profile
+    most = _most(profile, sizes)
+    if most < 1.0:
+        return Misfit("kv")
+    low = BATCH_MIN
+    broken = _broken(profile, sizes, promise, rtt_s, in_time, low, most)
+    if broken is not None:
+        return broken
+    high = most
+    if _broken(profile, sizes, promise, rtt_s, in_time, high, most) is None:
+        low = high
+    for _ in range(_HALVINGS if low < high else 0):
+        middle = sqrt(low * high)
+        is_late = _broken(profile, sizes, promise, rtt_s, in_time, middle, most) is not None
+        low, high = (low, middle) if is_late else (middle, high)
+    gpu_s, joules = _use(profile, sizes, low)
+    return Fit(low, gpu_s, joules, times(profile, sizes, rtt_s, in_time, low))
+
+
+def _most(profile: Profile, sizes: Sizes) -> float:
+    """The largest batch of the engine, whatever is promised."""
+    if sizes.output_tokens > 1.0:
+        return batch_max(profile, sizes.kv_tokens)
+    limits = profile.limits
+    fits = min(limits.step_tokens_max, limits.kv_tokens_max) / max(1.0, sizes.uncached_tokens)
+    return min(float(limits.seqs_max), max(1.0, fits))
+
+
+def _use(profile: Profile, sizes: Sizes, batch: float) -> tuple[Seconds, Joules]:
+    if sizes.output_tokens > 1.0:
+        used = work(profile, sizes, batch)
+        return used.gpu_s, used.joules
+    gpu_s = _prompts_step_s(profile, sizes, max(1.0, batch)) / batch
+    return gpu_s, gpu_s * (profile.power.watts(batch) - profile.power.idle_watts)
+
+
+def _prompts_step_s(profile: Profile, sizes: Sizes, prompts: float) -> Seconds:
+    """A step that computes so many whole prompts, or the steps of one that is longer."""
+    steps = max(1.0, sizes.uncached_tokens / profile.limits.step_tokens_max)
+    tokens = prompts * sizes.uncached_tokens
+    context = tokens * (sizes.input_tokens - 0.5 * sizes.uncached_tokens)
+    each = profile.mixed_step_s(0.0, 0.0, tokens / steps, context / steps)
+    return ceil(steps) * each
+
+
+def times(profile: Profile, sizes: Sizes, rtt_s: Seconds, in_time: Ratio, batch: float) -> Times:
+    """At mean batch `batch`, met by the share `in_time` of requests."""
+    q, tail = NormalDist().inv_cdf(in_time), -log(1.0 - in_time)
+    if sizes.output_tokens <= 1.0:
+        return _prompt_times(profile, sizes, rtt_s, batch, max(0.0, q))
+    mean = _token_s(profile, sizes, batch)
+    spread = batch * mean / max(1e-9, profile.decode_step_s(0.0, 0.0))
+    peak = min(batch + max(0.0, q) * sqrt(spread), max(batch, _most(profile, sizes)))
+    tpot_s = _token_s(profile, sizes, peak)
+    chunks = max(1, ceil(sizes.uncached_tokens / profile.limits.step_tokens_max))
+    if chunks > _STEPS_MAX:
+        return Times(inf, tpot_s, inf)
+    tokens = sizes.uncached_tokens
+    context = tokens * (sizes.input_tokens - 0.5 * tokens)
+    own_s = chunks * profile.mixed_step_s(
+        peak, peak * sizes.kv_tokens, tokens / chunks, context / chunks
+    )
+    running_s = profile.decode_step_s(peak, peak * sizes.kv_tokens)
+    share = min(0.99, prefill_s(profile, sizes) * batch / (sizes.output_tokens * mean))
+    wait_s = tail * own_s * share / (2.0 * (1.0 - share))
+    ttft_s = rtt_s + profile.request_overhead_s + running_s + own_s + wait_s
+    return Times(ttft_s, tpot_s, ttft_s + (sizes.output_tokens - 1.0) * tpot_s)
+
+
+def _token_s(profile: Profile, sizes: Sizes, batch: float) -> Seconds:
+    """Time per token among `batch`: the step, and the others' prefill that comes between."""
+    step_s = profile.decode_step_s(batch, batch * sizes.kv_tokens)
+    return step_s + batch * prefill_s(profile, sizes) / sizes.output_tokens
+
+
+def _prompt_times(profile: Profile, sizes: Sizes, rtt_s: Seconds, batch: float, q: float) -> Times:
+    """Answers of at most one token: the running step and one's own, each of the peak's prompts."""
+    peak = max(1.0, min(batch + q * sqrt(batch), _most(profile, sizes)))
+    step_s = _prompts_step_s(profile, sizes, peak)
+    whole_s = rtt_s + profile.request_overhead_s + 2.0 * step_s
+    return Times(whole_s, 0.0, whole_s)
+
+
+def _broken(
+    profile: Profile,
+    sizes: Sizes,
+    promise: Promise,
+    rtt_s: Seconds,
+    in_time: Ratio,
+    batch: float,
+    most: float,
+) -> Misfit | None:
+    """The first promise that this batch breaks."""
+    met = times(profile, sizes, rtt_s, in_time, min(batch, most))
+    if promise.ttft_s and met.ttft_s > promise.ttft_s:
+        return Misfit("ttft", met.ttft_s)
+    if promise.tpot_s and met.tpot_s > promise.tpot_s:
+        return Misfit("tpot", met.tpot_s)
+    if promise.e2e_s and met.e2e_s > promise.e2e_s:
+        return Misfit("e2e", met.e2e_s)
+    return None
