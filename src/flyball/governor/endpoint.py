@@ -20,6 +20,7 @@ KV_SHARE_MAX = 1.25
 KV_SHARE_STEP = 0.1
 DEPARTURE_STEP = 1.0 / 32.0
 NOISE_RATIO = 3.0
+RATE_MEMORY_S: Seconds = 5.0
 
 
 class EndpointState:
@@ -246,9 +247,10 @@ class EndpointState:
         return waiting * self.departure_s
 
     def note_prefill(self, at: Seconds, tokens: float) -> None:
-        """Fold prefill tokens sent at `at` into the rate (tokens/s, 5 s memory)."""
+        """Fold prefill tokens sent at `at` into the rate (tokens/s, over `RATE_MEMORY_S`)."""
         elapsed = max(0.0, at - self.prefill_rate_at)
-        self.prefill_rate = self.prefill_rate * exp(-elapsed / 5.0) + tokens / 5.0
+        fading = exp(-elapsed / RATE_MEMORY_S)
+        self.prefill_rate = self.prefill_rate * fading + tokens / RATE_MEMORY_S
         self.prefill_rate_at = at
 
 

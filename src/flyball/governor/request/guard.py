@@ -7,9 +7,9 @@ sqrt(pi / 2) times its mean absolute deviation, which is what is measured.
 
 from math import exp, inf, log, pi, sqrt
 
-from flyball.governor.endpoint import OBSERVATIONS_TO_TRUST, EndpointState
+from flyball.governor.endpoint import OBSERVATIONS_TO_TRUST, RATE_MEMORY_S, EndpointState
 from flyball.governor.flight import Flight
-from flyball.governor.marginal import ROWS
+from flyball.governor.marginal import PREFILL_SHARE_MAX, ROWS
 from flyball.governor.state import TPOT, TTFT, State
 from flyball.governor.view import Vector
 from flyball.units import Ratio, Seconds
@@ -50,12 +50,12 @@ def close_promised(state: State, flight: Flight, matrix: Vector, total: Vector) 
     book = state.promises
     book_limits = book.limits
     for index in book_limits:
-        if total[index] < inf and breaks(state, matrix, index):
+        if total[index] < inf and breaks(state, flight, matrix, index):
             total[index] = inf
             flight.crowded_out = True
 
 
-def breaks(state: State, matrix: Vector, index: int) -> bool:
+def breaks(state: State, flight: Flight, matrix: Vector, index: int) -> bool:
     """Whether the request that was just priced, if it went there, would break a guarantee.
 
     What is guaranteed counts as waiting there already: the first token of the last of it comes
@@ -65,13 +65,21 @@ def breaks(state: State, matrix: Vector, index: int) -> bool:
     endpoint = state.view.endpoints[index]
     first, later = margins(endpoint, limit.z)
     ttft_s = max(float(matrix[TTFT, index]), float(state.view.rows[_TTFT_BASE, index])) * first
-    tpot_s = float(matrix[TPOT, index]) * later
+    tpot_s = float(matrix[TPOT, index]) * later * _stretch(endpoint, flight.prompt_tokens)
     if tpot_s > limit.pace_s_max:
         return True
     for tokens, deadline_s in limit.whole:
         if ttft_s + tpot_s * max(0, tokens - 1) > deadline_s:
             return True
     return False
+
+
+def _stretch(e: EndpointState, prompt_tokens: int) -> float:
+    """How much longer tokens take there once this prompt's prefill has its share of the time."""
+    token_s = e.mixed.per_prefill_token_s
+    share = min(PREFILL_SHARE_MAX, e.prefill_rate * token_s)
+    after = min(PREFILL_SHARE_MAX, share + prompt_tokens * token_s / RATE_MEMORY_S)
+    return (1.0 - share) / (1.0 - after)
 
 
 def placed(state: State, flight: Flight, at: Seconds) -> None:

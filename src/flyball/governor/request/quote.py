@@ -202,7 +202,7 @@ def _find_room(state: State, flight: Flight, at: Seconds, z: float) -> tuple[Roo
         if state.total[index] == inf:
             break
         endpoint = state.view.endpoints[index]
-        if _is_full(state, endpoint) or (index in limits and breaks(state, matrix, index)):
+        if _is_full(state, endpoint) or (index in limits and breaks(state, flight, matrix, index)):
             continue
         ttft_s, tpot_s = float(matrix[TTFT, index]), float(matrix[TPOT, index])
         bound = bound_s(endpoint, ttft_s, tpot_s, flight.output_tokens, z)
