@@ -8,14 +8,15 @@ from difflib import get_close_matches
 from math import inf
 
 from msgspec import Struct
-from msgspec.structs import fields, replace
+from msgspec.structs import asdict, fields, replace
 
+from flyball.dialects.agents import agent_steps
 from flyball.dialects.profiles import catalogue
 from flyball.dialects.sheets import architectures
 from flyball.governor.policy import Policy, Pricing, Resilience
 from flyball.model.fleet import Endpoint, Fleet, Pool, Site
 from flyball.model.profile import Profile
-from flyball.model.request import Promise, RequestClass
+from flyball.model.request import Promise, RequestClass, SessionRules
 from flyball.model.split import Split
 from flyball.sim.agents import book
 from flyball.sim.cores import core_names
@@ -28,6 +29,7 @@ from flyball.sim.scenario import (
     PolicyShape,
     PoolShape,
     Scenario,
+    SessionsShape,
     Trigger,
 )
 from flyball.sim.workload import KINDS
@@ -182,6 +184,13 @@ def _split(
     )
 
 
+def _sessions(shape: SessionsShape | None) -> SessionRules | None:
+    if shape is None:
+        return None
+    given = asdict(shape)
+    return SessionRules(steps=agent_steps().get(given.pop("agent"), ()), **given)
+
+
 def _classes(shape: FleetShape) -> tuple[RequestClass, ...]:
     classes = [
         RequestClass(
@@ -201,6 +210,7 @@ def _classes(shape: FleetShape) -> tuple[RequestClass, ...]:
             output=one.output,
             tiers=one.tiers,
             allow_hedge=one.allow_hedge,
+            sessions=_sessions(one.sessions),
         )
         for name, one in shape.classes.items()
     ]

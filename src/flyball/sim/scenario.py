@@ -74,6 +74,28 @@ class PoolShape(_Section, frozen=True, kw_only=True):
     ] = None
 
 
+class SessionsShape(_Section, frozen=True, kw_only=True):
+    """What the governor does about the agents' sessions of a class (as `sessions` of a fleet file).
+
+    0 = no limit.
+    """
+
+    agent: Annotated[str, Meta(description="Whose lengths are the first guess.")] = ""
+    value_usd: Annotated[NotNegative, Meta(description="Worth of a completed session.")] = 0.0
+    steps_max: Annotated[int, Meta(ge=0, description="Calls of one session.")] = 0
+    tokens_max: Annotated[int, Meta(ge=0, description="Tokens of one session.")] = 0
+    usd_max: Annotated[NotNegative, Meta(description="Resources of one session.")] = 0.0
+    wall_s_max: Annotated[NotNegative, Meta(description="Since its first call.")] = 0.0
+    usd_per_minute_max: Annotated[NotNegative, Meta(description="Resources a minute.")] = 0.0
+    wait_s_max: Annotated[NotNegative, Meta(description="Of a first call, for room.")] = 120.0
+    late_s_max: Annotated[NotNegative, Meta(description="Of later calls.")] = 60.0
+    idle_s_max: Annotated[Positive, Meta(description="Silent so long, it has ended.")] = 600.0
+    kv_ratio_max: Annotated[Positive, Meta(description="Of the KV, for contexts.")] = 0.8
+    runaway: Literal["off", "warn", "stop"] = "stop"
+    repeats_max: Annotated[int, Meta(ge=3, description="Calls that bring nothing new.")] = 12
+    compactions_max: Annotated[int, Meta(ge=2, description="Contexts filled in vain.")] = 5
+
+
 class ClassShape(_Section, frozen=True, kw_only=True):
     """Requests alike in promise and value. The first class is the default."""
 
@@ -92,6 +114,9 @@ class ClassShape(_Section, frozen=True, kw_only=True):
         tuple[ModelTier, ...], Meta(description="Models in falling order of worth.")
     ] = ()
     allow_hedge: Annotated[bool, Meta(description="A second copy may be sent.")] = False
+    sessions: Annotated[
+        SessionsShape | None, Meta(description="Its calls are agents' programs.")
+    ] = None
 
 
 class FleetShape(_Section, frozen=True, kw_only=True):

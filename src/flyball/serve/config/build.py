@@ -27,6 +27,7 @@ from flyball.serve.config.model import (
     StepCostSection,
 )
 from flyball.serve.config.references import NOT_SCRAPED, endpoint_name, endpoint_section
+from flyball.serve.config.sessions import build_sessions
 from flyball.serve.config.text import Document
 from flyball.units import MS_PER_S, US_PER_S
 
@@ -163,6 +164,7 @@ def build_classes(file: FleetFile) -> tuple[RequestClass, ...]:
         fields["tiers"] = tuple(
             ModelTier(model=tier.model, value_ratio=tier.value_ratio) for tier in section.tiers
         )
+        fields["sessions"] = build_sessions(section.sessions)
         classes.append(RequestClass(name=name, promise=promise, **fields))
     return tuple(classes) or (RequestClass(name="default"),)
 

@@ -12,6 +12,7 @@ from flyball.governor.policy import Policy, Pricing, Resilience
 from flyball.model.fleet import EngineKind, Surface, Tier
 from flyball.model.request import RequestClass
 from flyball.serve.config.limits import Limits
+from flyball.serve.config.sessions import SessionsSection
 from flyball.units import ms_from_seconds
 
 ENV_MARK = "x-env"
@@ -233,6 +234,9 @@ class ClassSection(_Section, frozen=True, kw_only=True):
     allow_hedge: Annotated[
         bool, Meta(description="A second copy may be sent where it is worth its price.")
     ] = False
+    sessions: Annotated[
+        SessionsSection | None, Meta(description="Agents' sessions. Absent = each call by itself.")
+    ] = None
 
 
 class PrincipalSection(_Section, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from flyball.serve.config.errors import did_you_mean, listed
 from flyball.serve.config.model import EndpointSection, FleetFile, PoolSection, PrincipalSection
+from flyball.serve.config.sessions import check_sessions
 from flyball.serve.config.text import Document, Path, spelled
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -70,6 +71,7 @@ def check_references(file: FleetFile, document: Document) -> None:
             _known(document, at_tier, tier.model, known.models, "model in any pool")
         at: Path = ("classes", name, "jurisdictions")
         _known_places(document, at, klass.jurisdictions, known.jurisdictions)
+    check_sessions({name: klass.sessions for name, klass in file.classes.items()}, document)
     for name, party in file.principals.items():
         _check_principal(document, ("principals", name), party, known)
     _check_endpoints(file.pools, document)
