@@ -13,6 +13,24 @@ UNKNOWN_CLASS = RequestClass(name="")
 NOWHERE = Scope("", (), [])
 
 
+class Granted:
+    """What differs from what the client asked for; a request without any such has none of these.
+
+    `arm` = the probe arm of a cut prompt (an index, -1 = none), with the USD that the request costs
+    there and that the arm that keeps less saves over the other. `model` = who answers, "" = asked.
+    """
+
+    __slots__ = ("arm", "clamp_output", "model", "saved_usd", "spent_usd", "tokens_kept")
+
+    def __init__(self, tokens_kept: int) -> None:
+        self.tokens_kept = tokens_kept
+        self.arm = -1
+        self.spent_usd: Usd = 0.0
+        self.saved_usd: Usd = 0.0
+        self.clamp_output = False
+        self.model = ""
+
+
 class Flight:
     """One request in the governor's hands: held, or running at `endpoint`.
 
@@ -41,6 +59,7 @@ class Flight:
         "fallbacks",
         "first_byte_at",
         "forwarded_at",
+        "granted",
         "guarantee",
         "head",
         "held_until",
@@ -84,6 +103,7 @@ class Flight:
         self.program: Program | None = None
         self.advice = ""
         self.prompt_tokens = 0
+        self.granted: Granted | None = None
         self.output_tokens = 0
         self.output_tokens_max = 0
         self.deadline_at: Seconds = 0.0

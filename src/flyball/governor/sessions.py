@@ -31,14 +31,16 @@ class Prompt:
     """A prompt seen lately: the first attempt's id, and whether its last attempt went unanswered.
 
     Only an unanswered prompt makes the next one a retry: the same prompt sent twice at once is
-    sampling, and sent again after an answer it is fresh demand.
+    sampling, and sent again after an answer it is fresh demand. `context_arm` = the arm in which
+    its cut version was answered (-1 = in none): sent again, it counts as a repeat of that arm.
     """
 
-    __slots__ = ("lineage", "unanswered")
+    __slots__ = ("context_arm", "lineage", "unanswered")
 
     def __init__(self, lineage: str) -> None:
         self.lineage = lineage
         self.unanswered = False
+        self.context_arm = -1
 
 
 class SessionTable:

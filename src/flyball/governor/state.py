@@ -7,7 +7,9 @@ import numpy as np
 from flyball.governor.budget import RetryBudget
 from flyball.governor.commands import Command, Record
 from flyball.governor.flight import Flight
+from flyball.governor.loops.context import ContextLoop
 from flyball.governor.loops.modes import LoopModes
+from flyball.governor.loops.retry import RetryGain
 from flyball.governor.loops.setpoint import SetPoints
 from flyball.governor.loops.steering import LoopContext
 from flyball.governor.marginal import ROWS
@@ -68,6 +70,8 @@ class State:
         self.rotation = 0
         self.generation = -1
         self.modes = LoopModes()
+        self.retry_gain = RetryGain()
+        self.context_loops: dict[str, ContextLoop] = {}
         self.setpoints = SetPoints()
         self.contexts: tuple[LoopContext, ...] = ()
         self.contexts_generation = -1
@@ -101,6 +105,17 @@ class State:
                 len(fleet.endpoints),
                 tuple(_blocks_max(state.kv_max) for state in self.view.endpoints),
             )
+        self.context_loops = {
+            klass.name: self.context_loops.get(klass.name) or ContextLoop()
+            for klass in policy.classes
+            if klass.context.allow_truncation
+        }
+        # Classes whose requests may be granted less than they ask for, by number.
+        self.grants = frozenset(
+            number
+            for number, klass in enumerate(policy.classes)
+            if klass.context.allow_truncation or klass.output.tokens_max or klass.output.by_price
+        )
         for klass in policy.classes:
             self.tallies.setdefault(klass.name, ClassTally(float(klass.output_tokens_mean)))
         self._shape(len(fleet.endpoints))

@@ -5,7 +5,7 @@
 
 from flyball.governor.commands import Command, Report
 from flyball.governor.events import Solved
-from flyball.governor.period import hold, observe
+from flyball.governor.period import allowances, hold, observe
 from flyball.governor.period.diagnose import diagnose
 from flyball.governor.period.estimate import estimate
 from flyball.governor.period.price import judge, pose
@@ -27,6 +27,7 @@ def begin(state: State, at: Seconds, out: list[Command]) -> None:
         if state.policy.role == "whole":
             observe.learn(state, settled)
     estimate(state, at)
+    allowances.move(state, at, out)
     steer(state, at, out)
     if state.promises.open:
         quote.expire(state, at, out)

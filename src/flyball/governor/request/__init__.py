@@ -7,9 +7,11 @@ may have come free.
 
 from flyball.governor.commands import Command, Hold
 from flyball.governor.flight import Flight
+from flyball.governor.loops.retry import RETRY, RETRY_AFTER_S, spread
 from flyball.governor.request import program, quote
 from flyball.governor.request.allow import allow
 from flyball.governor.request.authorize import authorize
+from flyball.governor.request.grant import bound_output, low_draw
 from flyball.governor.request.identify import identify
 from flyball.governor.request.pick import Choice, Wait, force, pick
 from flyball.governor.request.place import place
@@ -30,6 +32,8 @@ def arrive(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Non
     refusal = refusal or authorize(state, flight, at, out) or allow(state, flight, at)
     if refusal is None and flight.head.quote:
         refusal = quote.cover(state, flight, out)
+    if refusal is None and flight.is_retry:
+        refusal = _feeding_itself(state, flight, at)
     if refusal:
         refused(state, flight, at, refusal, out)
         return
@@ -38,6 +42,8 @@ def arrive(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Non
         if refusal and state.policy.mode == "enforce":
             refused(state, flight, at, refusal, out)
             return
+    if flight.class_index in state.grants:
+        bound_output(flight)
     state.flights[flight.request_id] = flight
     if refusal:
         _observe(state, flight, at, refusal, out)
@@ -46,6 +52,17 @@ def arrive(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Non
         out.append(Hold(flight.request_id, flight.held_until))
     else:
         decide(state, flight, at, out)
+
+
+def _feeding_itself(state: State, flight: Flight, at: Seconds) -> Refusal | None:
+    """Retries must stay below half of all attempts, whatever this one is worth; what has a
+    guarantee was counted when that was given."""
+    if flight.guarantee is not None or state.retry_gain.may_retry():
+        return None
+    if state.modes.effective(RETRY.name, at) != "enforce":
+        return None
+    wait_s = spread(RETRY_AFTER_S, low_draw(flight.draw))
+    return Refusal(code="retry_budget_spent", retry_after_s=wait_s)
 
 
 def decide(state: State, flight: Flight, at: Seconds, out: list[Command]) -> None:

@@ -1,6 +1,7 @@
 """Who is asking: which principal, class, session and attempt is this?"""
 
 from flyball.governor.flight import ANYONE, Flight
+from flyball.governor.request.grant import note_repeat
 from flyball.governor.state import State
 from flyball.model.faults import Refusal
 from flyball.model.request import Principal
@@ -86,11 +87,16 @@ def _set_lineage(state: State, flight: Flight, at: Seconds) -> None:
     head = flight.head
     owner = flight.session or flight.principal.name
     if head.body_digest:
+        if flight.klass.name in state.context_loops:
+            note_repeat(state, flight, owner)
         prompt, repeated = state.sessions.prompt(owner, head.body_digest, flight.request_id)
         if repeated:
             flight.lineage = prompt.lineage
             flight.is_retry = True
     if head.retry_count:
         flight.is_retry = True
-    if not flight.is_retry:
+    state.retry_gain.arrivals += 1.0
+    if flight.is_retry:
+        state.retry_gain.arrivals_again += 1.0
+    else:
         state.tallies[flight.klass.name].arrive(at)

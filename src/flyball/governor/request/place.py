@@ -5,6 +5,7 @@ from flyball.governor.endpoint import EndpointState
 from flyball.governor.flight import Flight
 from flyball.governor.request import guard, health, program
 from flyball.governor.request.authorize import note_feasibility
+from flyball.governor.request.grant import arm_name, grant_at
 from flyball.governor.request.pick import Choice
 from flyball.governor.request.settle import retried, take_work
 from flyball.governor.state import State
@@ -36,6 +37,8 @@ def place(
     flight.ttft_bias_log, flight.tpot_bias_log = endpoint.ttft_bias_log, endpoint.tpot_bias_log
     flight.cached_tokens = best.cached_tokens
     flight.blocks_believed = flight.blocks_held.get(index, 0)
+    if flight.class_index in state.grants:
+        advice = grant_at(state, flight, at, best, index) or advice
     flight.cost_usd += choice.price_usd
     if flight.program is not None:
         program.placed(state, flight, at, best.resource_usd)
@@ -45,7 +48,9 @@ def place(
     take_work(state, flight, at, endpoint)
     if flight.guarantee is not None:
         guard.placed(state, flight, at)
-    if flight.head.prefix and endpoint.pool.prefix_cache:
+    grant = flight.granted
+    is_whole = grant is None or grant.tokens_kept == flight.prompt_tokens
+    if flight.head.prefix and endpoint.pool.prefix_cache and is_whole:
         state.prefix_index.insert(index, flight.head.prefix)
     out.append(
         Forward(
@@ -63,12 +68,24 @@ def place(
 
 
 def _allowance(flight: Flight) -> Allowance:
+    grant = flight.granted
+    if grant is None:
+        return Allowance(
+            tokens_offered=flight.prompt_tokens,
+            tokens_kept=flight.prompt_tokens,
+            output_tokens_max=flight.output_tokens_max,
+            attempts_max=flight.attempts_max,
+            deadline_at=flight.deadline_at,
+        )
     return Allowance(
         tokens_offered=flight.prompt_tokens,
-        tokens_kept=flight.prompt_tokens,
+        tokens_kept=grant.tokens_kept,
         output_tokens_max=flight.output_tokens_max,
         attempts_max=flight.attempts_max,
         deadline_at=flight.deadline_at,
+        keep_system=flight.klass.context.keep_system,
+        clamp_output=grant.clamp_output,
+        model=grant.model,
     )
 
 
@@ -81,7 +98,7 @@ def _intent(
     advice: str,
 ) -> Intent:
     """All that must be known later of why it went there: it cannot be added afterwards."""
-    board, head = state.view.board, flight.head
+    board, head, grant = state.view.board, flight.head, flight.granted
     return Intent(
         id=flight.request_id,
         at=at,
@@ -95,12 +112,12 @@ def _intent(
         lineage=flight.lineage,
         is_retry=flight.is_retry or flight.attempt > 1,
         tokens_offered=flight.prompt_tokens,
-        tokens_kept=flight.prompt_tokens,
+        tokens_kept=flight.prompt_tokens if grant is None else grant.tokens_kept,
         output_tokens_max=flight.output_tokens_max,
         deadline_at=flight.deadline_at,
         value_usd=flight.value_usd,
         rule=choice.rule,
-        probe_arm=choice.probe_arm,
+        probe_arm=choice.probe_arm if grant is None else arm_name(grant, choice.probe_arm),
         endpoint=endpoint.name,
         pool=endpoint.pool.name,
         candidates=choice.candidates,
@@ -112,6 +129,7 @@ def _intent(
         held_s=at - flight.arrived_at,
         mode=state.policy.mode,
         advice=advice or flight.advice,
+        served_model="" if grant is None else grant.model,
         session_step=flight.program.done + 1 if flight.program else 0,
         session_steps_left=_steps_left(state, flight) if flight.program else 0.0,
     )

@@ -11,6 +11,7 @@ from flyball.governor.endpoint import EndpointState
 from flyball.governor.events import AttemptFailed, FirstByte, Served
 from flyball.governor.flight import Flight
 from flyball.governor.request import guard, health, program
+from flyball.governor.request.grant import note_answered
 from flyball.governor.state import State
 from flyball.model.decision import Outcome, OutcomeKind
 from flyball.model.faults import Refusal
@@ -23,8 +24,12 @@ BUSY_STATUSES = frozenset({429, 503})
 
 def take_work(state: State, flight: Flight, at: Seconds, endpoint: EndpointState) -> None:
     """Count a dispatched attempt at its endpoint: pending prefill, KV to come."""
-    flight.prefill = float(flight.prompt_tokens - flight.cached_tokens)
-    flight.kv = flight.prompt_tokens + 0.5 * flight.output_tokens
+    prompt = flight.prompt_tokens if flight.granted is None else flight.granted.tokens_kept
+    flight.prefill = float(prompt - flight.cached_tokens)
+    flight.kv = prompt + 0.5 * flight.output_tokens
+    state.retry_gain.attempts += 1.0
+    if flight.is_retry or flight.attempt > 1:
+        state.retry_gain.retries += 1.0
     endpoint.pending += 1
     endpoint.pending_prefill += flight.prefill
     endpoint.kv += flight.kv
@@ -116,7 +121,9 @@ def _learn(state: State, flight: Flight, endpoint: EndpointState, event: Served)
         endpoint.learn_tpot(1.0, ratio, flight.tpot_bias_log)
     else:
         endpoint.learn_ttft(flight.ttft_s, e2e_s, flight.ttft_bias_log)
-    if event.input_tokens:
+    if flight.granted is not None:
+        note_answered(state, flight)
+    elif event.input_tokens:
         state.ratio(flight.head.model).learn(flight.head.prompt_bytes, event.input_tokens)
     _keep_cache(state, flight, endpoint, event)
 
@@ -165,11 +172,16 @@ def attempt_failed(state: State, event: AttemptFailed, out: list[Command]) -> Fl
     flight.tried = (*flight.tried, endpoint.index)
     flight.failure = event
     may_retry = flight.attempt < flight.attempts_max and event.at < flight.deadline_at
-    if may_retry and (flight.guarantee is not None or state.budget.spend()):
+    if may_retry and (flight.guarantee is not None or _may_spend(state)):
         return flight
     out.append(Reject(event.request_id, refusal))
     _close(state, flight, event.at, "failed", out, endpoint, refusal=refusal)
     return None
+
+
+def _may_spend(state: State) -> bool:
+    """Whether the fleet affords one more attempt: by its share of all, and by the bucket."""
+    return state.retry_gain.may_retry() and state.budget.spend()
 
 
 def retried(state: State, flight: Flight, at: Seconds, out: list[Command]) -> None:
