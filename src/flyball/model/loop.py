@@ -38,7 +38,7 @@ class Loop(Struct, frozen=True, kw_only=True):
     feedback: float = 0.0
 
 
-class LoopPolicy(Struct, frozen=True, kw_only=True):
+class LoopPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operator set for one loop; None = as the loop declares. `scopes` () = everywhere."""
 
     name: str
@@ -53,7 +53,7 @@ class LoopPolicy(Struct, frozen=True, kw_only=True):
     start_s: Seconds | None = None
 
 
-class ForeignLoop(Struct, frozen=True, kw_only=True):
+class ForeignLoop(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A loop that is not ours but moves the same plant: its known law, what it moves and where.
 
     `gain` = relative move of its actuator per relative error of its sensor in one period: an HPA's

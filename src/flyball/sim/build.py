@@ -20,6 +20,7 @@ from flyball.model.request import Promise, RequestClass, SessionRules
 from flyball.model.split import Split
 from flyball.sim.agents import book
 from flyball.sim.cores import core_names
+from flyball.sim.governed import OWN, own_loops, unknown_loops
 from flyball.sim.program import GROUPS_MAX
 from flyball.sim.rivals import AUTOSCALERS, POWER_LOOPS, RETRIES, TRUNCATIONS
 from flyball.sim.rivals.constants import rivals
@@ -84,6 +85,7 @@ def build(scenario: Scenario, loaded: tuple[Fleet, Policy] | None = None) -> tup
     _check_names(scenario, [p.name for p in fleet.pools] if fleet else [], faults)
     base = loaded[1] if loaded else Policy(classes=classes)
     policy = _policy(base, scenario.policy, faults)
+    faults += [Fault(path, text, step) for path, text, step in unknown_loops(scenario)]
     if fleet is not None:
         _check_triggers(scenario.triggers, fleet, faults)
         _check_promises(fleet, policy.classes, faults)
@@ -92,6 +94,8 @@ def build(scenario: Scenario, loaded: tuple[Fleet, Policy] | None = None) -> tup
         raise ScenarioFaults(faults)
     mode = "observe" if scenario.core == "observe" else "enforce"
     policy = replace(policy, mode=mode, principals=(), refuse_without_ledger=False)
+    foreign = scenario.policy.foreign_loops or policy.foreign_loops
+    policy = replace(policy, loops=own_loops(scenario) or policy.loops, foreign_loops=foreign)
     return fleet, policy
 
 
@@ -244,9 +248,9 @@ def _check_names(scenario: Scenario, pools: list[str], faults: list[Fault]) -> N
         step = near(scenario.core, core_names())
         faults.append(Fault(("core",), f"no core is named {scenario.core!r}", step))
     for name, scaler in scenario.autoscalers.items():
-        if scaler.rule not in AUTOSCALERS:
+        if scaler.rule not in (OWN, *AUTOSCALERS):
             path = ("autoscalers", name, "rule")
-            step = near(scaler.rule, list(AUTOSCALERS))
+            step = near(scaler.rule, [OWN, *AUTOSCALERS])
             faults.append(Fault(path, f"no autoscaler is named {scaler.rule!r}", step))
         if scaler.replicas_min > scaler.replicas_max:
             path = ("autoscalers", name, "replicas_min")
@@ -259,7 +263,7 @@ def _check_names(scenario: Scenario, pools: list[str], faults: list[Fault]) -> N
     _check_tuned(scenario, faults)
     for kind, table in (("retry", RETRIES), ("truncation", TRUNCATIONS), ("power", POWER_LOOPS)):
         rule: str = getattr(scenario.loops, kind)
-        if rule and rule not in table:
+        if rule and rule not in table and (kind, rule) != ("power", OWN):
             step = near(rule, list(table))
             faults.append(Fault(("loops", kind), f"no {kind} loop is named {rule!r}", step))
     if scenario.warmup_s >= scenario.duration_s:

@@ -11,6 +11,7 @@ from typing import Any
 
 from flyball.governor.commands import (
     Abort,
+    Advise,
     Command,
     Forward,
     Hold,
@@ -19,6 +20,7 @@ from flyball.governor.commands import (
     Record,
     Reject,
     Report,
+    Set,
     Solve,
 )
 from flyball.governor.events import (
@@ -63,6 +65,8 @@ class Sinks:
         self.publish: Callable[[int, PriceBoard], None] = lambda gateway, board: None
         self.report: Callable[[int, tuple[Settled, ...]], None] = lambda gateway, settled: None
         self.notice: Callable[[int, Notice], None] = lambda gateway, notice: None
+        self.set: Callable[[int, Set], None] = lambda gateway, command: None
+        self.advise: Callable[[int, Advise], None] = lambda gateway, advice: None
 
 
 class Driver:
@@ -96,6 +100,8 @@ class Driver:
         self.clients: Clients
         self.replicas: Sequence[Replica] = ()
         self.early_close: dict[int, Ratio] = {}
+        self.priorities: dict[str, int] = {}
+        self.parked: set[int] = set()
         self._carry_out: dict[type, Callable[[int, Any], None]] = {
             Forward: self._forward,
             Reject: self._reject,
@@ -105,6 +111,8 @@ class Driver:
             Publish: lambda gateway, command: self.sinks.publish(gateway, command.board),
             Report: lambda gateway, command: self.sinks.report(gateway, command.settled),
             Notice: lambda gateway, command: self.sinks.notice(gateway, command),
+            Set: lambda gateway, command: self.sinks.set(gateway, command),
+            Advise: lambda gateway, command: self.sinks.advise(gateway, command),
         }
 
     # The core.
@@ -252,11 +260,12 @@ class Driver:
         if not replica.is_reachable:
             self._report_failure(exchange, "connect")
             return
+        first = self.priorities.get(exchange.call.klass.name, 0) if self.priorities else 0
         if exchange.kept_ratio < 1.0:  # cut from the front: no block begins as it did before
-            job = Job(job_id, exchange.input_tokens, row.output_tokens)
+            job = Job(job_id, exchange.input_tokens, row.output_tokens, (), first)
         else:
             blocks = row.prefix_blocks + row.answer_blocks
-            job = Job(job_id, row.input_tokens, row.output_tokens, blocks)
+            job = Job(job_id, row.input_tokens, row.output_tokens, blocks, first)
         try:
             taken = replica.submit(job, exchange)
         except ValueError:  # longer than this engine's whole KV cache: a 400, as vLLM answers

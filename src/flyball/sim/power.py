@@ -4,7 +4,8 @@ Power follows the profile's concave curve of the batch (idle + span * b / (b + h
 clock lowers dynamic power with the cube of the frequency (P = C V^2 f with V in proportion to f;
 Horowitz et al., "Low-power digital design", 1994) and stretches step time by its inverse. Decode
 steps bound by memory lose less than that in truth, so this errs on the safe side. Without a rival
-power loop, a site at its limit lowers all its clocks alike, just as far as needed.
+power loop, a site at its limit lowers all its clocks alike, just as far as needed: below the clocks
+that the governor ordered, if it did.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,8 @@ CLOCK_RATIO_MIN: Ratio = 0.56
 class Power:
     """Looks at each site once a period and sets the clocks of its replicas.
 
-    `watts_peak` and `over_limit_s` are kept by site. `low` names pools of low priority.
+    `watts_peak` and `over_limit_s` are kept by site. `low` names pools of low priority. `clocks` =
+    what the governor ordered, by pool.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Power:
         self._rule = rule
         self._low = frozenset(low)
         self.period_s: Seconds = rule.period_s if rule else PERIOD_S
+        self.clocks: dict[str, Ratio] = {}
         self.watts_peak: dict[str, Watts] = {site.name: 0.0 for site in sites}
         self.over_limit_s: dict[str, Seconds] = {site.name: 0.0 for site in sites}
 
@@ -51,9 +54,12 @@ class Power:
             if watts > site.power_watts_max:
                 self.over_limit_s[site.name] += self.period_s
             if self._rule is None:
-                ratio = clock_ratio(idle, sum(full for _, full in dynamic), site.power_watts_max)
+                clocks = self.clocks
+                ordered = sum(full * clocks.get(r.pool.name, 1.0) ** 3 for r, full in dynamic)
+                ratio = clock_ratio(idle, ordered, site.power_watts_max)
                 for replica in replicas:
-                    replica.set_clock(ratio)
+                    own = clocks.get(replica.pool.name, 1.0)
+                    replica.set_clock(max(CLOCK_RATIO_MIN, ratio * own))
             elif site.power_watts_max < inf and replicas:
                 self._obey(self._rule, at, site, watts, dynamic)
 

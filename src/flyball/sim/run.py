@@ -14,6 +14,7 @@ from flyball.governor.governor import Governor
 from flyball.governor.policy import Policy
 from flyball.model.fleet import Fleet
 from flyball.sim import coherence, workload
+from flyball.sim.actuators import Actuators
 from flyball.sim.agents import AgentClient
 from flyball.sim.build import replicas_of
 from flyball.sim.checks import Checks
@@ -22,6 +23,7 @@ from flyball.sim.clock import Clock, Streams
 from flyball.sim.cores import cores
 from flyball.sim.driver import Driver, Tee
 from flyball.sim.exchange import Call, Lineage
+from flyball.sim.governed import OWN
 from flyball.sim.network import Network
 from flyball.sim.periods import PeerExchange, Planner, Scraper, ticking
 from flyball.sim.power import Power
@@ -176,7 +178,9 @@ class World:
         ]
         self.driver.replicas = self.replicas
         loops = self.scenario.loops
-        rule = POWER_LOOPS[loops.power](loops.tuned.get(loops.power)) if loops.power else None
+        rule = None
+        if loops.power in POWER_LOOPS:
+            rule = POWER_LOOPS[loops.power](loops.tuned.get(loops.power))
         self.power = Power(self.fleet.sites, self.replicas, rule, loops.power_low)
 
     def _build_loops(self) -> None:
@@ -213,6 +217,10 @@ class World:
         period_s = self.power.period_s
         clock.every(period_s, lambda: self.power.look(clock.now), period_s)
         self.scalings = self._build_scalings(everyone)
+        self.actuators = Actuators(
+            clock, driver, everyone, self.replicas, self.scalings, self.power
+        )
+        driver.sinks.set = self.actuators.turn
         arm(scenario.triggers, clock, driver, self.network, self.scraper, self.replicas)
 
     def _build_programs(self, grain: Tokens) -> None:
@@ -239,7 +247,7 @@ class World:
                 self.driver,
                 self.scraper,
                 self.streams.named(f"start {pool}"),
-                AUTOSCALERS[shape.rule](self.fleet, shape.tuned),
+                AUTOSCALERS[shape.rule](self.fleet, shape.tuned) if shape.rule != OWN else None,
                 mine,
                 (shape.replicas_min, shape.replicas_max),
                 shape.start_s,

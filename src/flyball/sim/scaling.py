@@ -1,8 +1,8 @@
 """How many replicas does each pool have, and when do those that an autoscaler wants arrive?
 
-The autoscaler wishes; the world bounds it, lets a new replica start up (a log-normal delay with the
-scenario's median and p99), and lets one that must go finish its work first. Gateways learn of both
-as an operator's drain: `EndpointDraining`.
+The autoscaler (a rival's, or the governor by `Set`) wishes; the world bounds it, lets a new replica
+start up (a log-normal delay with the scenario's median and p99), and lets one that must go finish
+its work first. Gateways learn of both as an operator's drain: `EndpointDraining`.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 class Scaling:
-    """One pool, its autoscaler and its bounds. `moves` counts starts and drains."""
+    """One pool, its autoscaler (None = it is moved from outside) and its bounds."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Scaling:
         driver: Driver,
         scraper: Scraper,
         chance: Chance,
-        autoscaler: Autoscaler,
+        autoscaler: Autoscaler | None,
         replicas: Sequence[Replica],
         bounds: tuple[int, int],
         start_s: tuple[Seconds, Seconds],
@@ -68,14 +68,18 @@ class Scaling:
 
     def begin(self, running: int) -> None:
         """All replicas beyond the first `running` are off; then the autoscaler looks, for ever."""
+        autoscaler = self._autoscaler
         for replica in self._replicas[running:]:
             replica.turn_off()
             self._announce(replica, draining=True)
-        period_s = self._autoscaler.period_s
-        self._clock.every(period_s, self.turn, period_s)
+        if autoscaler is not None:
+            period_s = autoscaler.period_s
+            self._clock.every(period_s, lambda: self.turn(autoscaler), period_s)
 
     def ended(self, call: Call) -> None:
         """A call was served by this pool."""
+        if self._autoscaler is None:
+            return
         window = self._window
         window.prompt_tokens.append(call.row.input_tokens)
         window.output_tokens.append(call.output_tokens)
@@ -83,23 +87,34 @@ class Scaling:
         if call.output_tokens > 1:
             window.itl_s.append(call.tpot_s)
 
-    def turn(self) -> None:
+    def turn(self, autoscaler: Autoscaler) -> None:
         """Show the reading, take the wish, move toward it."""
+        self.move(autoscaler.desired(self._reading(autoscaler.period_s)))
+
+    def move(self, wanted: int, targets: Sequence[str] = ()) -> int:
+        """Start or drain until so many are alive, within the bounds; how many there are then.
+
+        Of `targets` the first go first; else the emptiest, as Kubernetes prefers, of equals the
+        newest.
+        """
         low, high = self._bounds
-        wanted = min(high, max(low, self._autoscaler.desired(self._reading())))
+        wanted = min(high, max(low, wanted))
         alive = [r for r in self._replicas if r.life in ("ready", "starting", "lost")]
-        for replica in [r for r in self._replicas if r.life == "off"][
-            : max(0, wanted - len(alive))
-        ]:
+        started = [r for r in self._replicas if r.life == "off"][: max(0, wanted - len(alive))]
+        for replica in started:
             self._start(replica)
-        # The emptiest go first, as Kubernetes prefers; of equals the newest.
+        order = {name: place for place, name in enumerate(targets)}
+        last = len(order)
         spare = sorted(
-            (r for r in alive if r.life == "ready"), key=lambda r: (len(r.jobs), -r.index)
+            (r for r in alive if r.life == "ready"),
+            key=lambda r: (order.get(r.name, last), len(r.jobs), -r.index),
         )
-        for replica in spare[: max(0, len(alive) - wanted)]:
+        gone = spare[: max(0, len(alive) - wanted)]
+        for replica in gone:
             self.drains += 1
             self._announce(replica, draining=True)
             replica.drain()
+        return len(alive) + len(started) - len(gone)
 
     def _start(self, replica: Replica) -> None:
         self.starts += 1
@@ -111,9 +126,8 @@ class Scaling:
             at = self._driver.time(gateway)
             self._driver.feed(gateway, EndpointDraining(at, replica.index, draining))
 
-    def _reading(self) -> PoolReading:
+    def _reading(self, period_s: Seconds) -> PoolReading:
         window, self._window = self._window, Window()
-        period_s = self._autoscaler.period_s
         lives = [replica.life for replica in self._replicas]
         for replica in self._replicas:
             replica.settle()

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from flyball.model.fleet import EngineKind, Tier
+from flyball.model.loop import ForeignLoop, LoopPolicy
 from flyball.model.request import ContextRule, ModelTier, OutputRule
 from flyball.sim.clients import ClientRules
 
@@ -218,7 +219,7 @@ class TelemetryShape(_Section, frozen=True, kw_only=True):
 class AutoscalerShape(_Section, frozen=True, kw_only=True):
     """Who scales one pool, within which bounds, and how long a start takes."""
 
-    rule: Annotated[str, Meta(min_length=1, description="A rival's name, such as hpa.")]
+    rule: Annotated[str, Meta(min_length=1, description="governor, or a rival's name: hpa ...")]
     replicas_max: Annotated[int, Meta(ge=1, le=10_000)]
     tuned: Annotated[dict[str, float], Meta(description="Constants unlike its defaults.")] = {}
     replicas_min: Annotated[int, Meta(ge=0)] = 1
@@ -262,6 +263,8 @@ class PolicyShape(_Section, frozen=True, kw_only=True):
 
     pricing: dict[str, float] = {}
     resilience: dict[str, float] = {}
+    loops: tuple[LoopPolicy, ...] = ()
+    foreign_loops: tuple[ForeignLoop, ...] = ()
     tick_s: Positive = 1.0
 
 

@@ -1,0 +1,40 @@
+"""Which loops of the control period does the governor run in a scenario, and which are foreign?
+
+An autoscaler or a power loop named `governor` is the governor's own; others are listed under
+`policy.loops` in the core's own words.
+"""
+
+from flyball.governor.loops.registry import PERIOD_LOOPS
+from flyball.model.loop import LoopPolicy
+from flyball.sim.scenario import Scenario
+
+OWN = "governor"
+Problem = tuple[tuple[str | int, ...], str, str]
+
+
+def own_loops(scenario: Scenario) -> tuple[LoopPolicy, ...]:
+    """The loops that the scenario gives to the governor, enforced unless it says otherwise."""
+    scaled = tuple(
+        LoopPolicy(
+            name="autoscaling",
+            mode="enforce",
+            scopes=(pool,),
+            limit_low=float(shape.replicas_min),
+            limit_high=float(shape.replicas_max),
+            start_s=shape.start_s[0],
+        )
+        for pool, shape in scenario.autoscalers.items()
+        if shape.rule == OWN
+    )
+    power = (LoopPolicy(name="power", mode="enforce"),) if scenario.loops.power == OWN else ()
+    return scaled + power + scenario.policy.loops
+
+
+def unknown_loops(scenario: Scenario) -> list[Problem]:
+    """Loops under `policy.loops` that there are not: path, what is wrong, next step."""
+    known = ", ".join(PERIOD_LOOPS)
+    return [
+        (("policy", "loops", place, "name"), f"no loop is named {one.name!r}", f"Use: {known}.")
+        for place, one in enumerate(scenario.policy.loops)
+        if one.name not in PERIOD_LOOPS
+    ]
