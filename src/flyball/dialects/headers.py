@@ -31,6 +31,9 @@ _DEADLINE_HEADERS = (b"x-flyball-deadline-ms", b"x-request-timeout-ms")
 _TTFT_HEADERS = (b"x-slo-ttft-ms", b"x-llm-d-slo-ttft-ms")
 _TPOT_HEADERS = (b"x-slo-tpot-ms", b"x-llm-d-slo-tpot-ms")
 _JURISDICTION_HEADER = b"x-flyball-jurisdiction"
+_QUOTE_HEADER = b"x-flyball-quote"
+_CLIENT_RTT_HEADER = b"x-flyball-client-rtt-ms"
+_SENT_AT_HEADER = b"x-flyball-sent-at-ms"
 _HINT_HEADERS = frozenset(
     (
         *SESSION_HEADERS,
@@ -39,6 +42,9 @@ _HINT_HEADERS = frozenset(
         *_TTFT_HEADERS,
         *_TPOT_HEADERS,
         _JURISDICTION_HEADER,
+        _QUOTE_HEADER,
+        _CLIENT_RTT_HEADER,
+        _SENT_AT_HEADER,
     )
 )
 _WANTED = _HINT_HEADERS.union(
@@ -48,6 +54,9 @@ _LABEL_CHARS_MAX = 128
 _DURATION_MS_MAX = 7 * 86_400_000.0
 _TIMEOUT_S_MAX = _DURATION_MS_MAX / 1e3
 _RETRIES_MAX = 1_000
+# 2001 to 2286: seconds and microseconds sent by mistake fall outside.
+_UNIX_MS_MIN = 1e12
+_UNIX_MS_MAX = 1e13
 _KEYS_KEPT_MAX = 4_096
 
 _digests: dict[bytes, str] = {}
@@ -63,6 +72,9 @@ class HeaderHints(NamedTuple):
     deadline_s: Seconds = 0.0
     ttft_s_max: Seconds = 0.0
     tpot_s_max: Seconds = 0.0
+    quote: str = ""
+    client_rtt_s: Seconds = 0.0
+    sent_at: Seconds = 0.0
 
 
 NO_HINTS = HeaderHints()
@@ -138,6 +150,9 @@ def read_hints(found: dict[bytes, bytes]) -> HeaderHints:
         deadline_s=_read_ms(found, _DEADLINE_HEADERS),
         ttft_s_max=_read_ms(found, _TTFT_HEADERS),
         tpot_s_max=_read_ms(found, _TPOT_HEADERS),
+        quote=_read_label(found, (_QUOTE_HEADER,)),
+        client_rtt_s=_read_ms(found, (_CLIENT_RTT_HEADER,)),
+        sent_at=_read_unix_ms(found),
     )
 
 
@@ -187,8 +202,25 @@ def _read_ms(found: dict[bytes, bytes], names: tuple[bytes, ...]) -> Seconds:
     return 0.0
 
 
+def _read_unix_ms(found: dict[bytes, bytes]) -> Seconds:
+    """When the client says it sent the request, Unix seconds; 0 = it does not say."""
+    value = found.get(_SENT_AT_HEADER)
+    if value is None:
+        return 0.0
+    millis = _plain_number(value)
+    if not _UNIX_MS_MIN <= millis <= _UNIX_MS_MAX:
+        shown = value[:32].decode("ascii", "backslashreplace")
+        raise bad_field(_SENT_AT_HEADER.decode(), f"Must be Unix milliseconds, got '{shown}'")
+    return seconds_from_ms(millis)
+
+
 @lru_cache(maxsize=1024)
 def _number(value: bytes) -> float:
+    """`_plain_number` of values that come again and again."""
+    return _plain_number(value)
+
+
+def _plain_number(value: bytes) -> float:
     """A finite number of at most 32 characters, or -inf."""
     if len(value) > 32 or b"_" in value:
         return -inf

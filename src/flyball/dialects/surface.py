@@ -124,6 +124,9 @@ def _with_hints(head: RequestHead, hints: HeaderHints) -> RequestHead:
         deadline_s=min(wish_s, timeout_s) if wish_s and timeout_s else wish_s or timeout_s,
         ttft_s_max=hints.ttft_s_max,
         tpot_s_max=hints.tpot_s_max,
+        quote=hints.quote,
+        client_rtt_s=hints.client_rtt_s,
+        sent_at=hints.sent_at,
     )
 
 
