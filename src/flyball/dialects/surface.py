@@ -1,7 +1,8 @@
 """What does a client's request ask for, and how is it answered in the client's own words?
 
 The one module that a gateway calls; each surface's own words stand in `openai`, `anthropic`, `oip`.
-No body is ever changed but for the value of `model`: unknown fields reach the engine as they came.
+No body is ever changed but for the value of `model` and, where the class allows it, the answer's
+bound and the oldest turns: unknown fields reach the engine as they came.
 """
 
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from flyball.dialects.prompt import BLOCK_BYTES, chain_hashes
 from flyball.dialects.rewrite import rewrite_model
 from flyball.dialects.routes import route
 from flyball.dialects.sessions import read_body_session
+from flyball.dialects.trim import bound_output, trim_turns
 from flyball.dialects.usage import TAIL_BYTES, Usage, read_response_id, read_usage
 from flyball.model.faults import Refusal
 from flyball.model.request import Operation, RequestHead
@@ -36,6 +38,7 @@ __all__ = [
     "TAIL_BYTES",
     "Usage",
     "answer",
+    "bound_output",
     "error_body",
     "error_event",
     "models_body",
@@ -46,6 +49,7 @@ __all__ = [
     "rewrite_model",
     "rewrite_target",
     "route",
+    "trim_turns",
 ]
 
 Headers = list[tuple[bytes, bytes]]

@@ -20,8 +20,9 @@ class Promise(Struct, frozen=True, kw_only=True):
 class ContextRule(Struct, frozen=True, kw_only=True):
     """Whether the gateway may drop the oldest turns of a class's chats, and how many tokens stay.
 
-    `keep_system` = system turns are never dropped. `probe_ratio` = share of the requests that might
-    be cut whose cut is drawn at random, so that its effect can be measured.
+    `keep_system` = system messages amid the turns stay too; those before them always do.
+    `probe_ratio` = share of the requests that might be cut whose cut is drawn at random, so that
+    its effect can be measured.
     """
 
     allow_truncation: bool = False

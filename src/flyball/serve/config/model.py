@@ -166,9 +166,9 @@ class ContextSection(_Section, frozen=True, kw_only=True):
     allow_truncation: Annotated[
         bool, Meta(description="Whole oldest turns may be dropped from chat prompts.")
     ] = _CLASS.context.allow_truncation
-    keep_system: Annotated[bool, Meta(description="System turns are never dropped.")] = (
-        _CLASS.context.keep_system
-    )
+    keep_system: Annotated[
+        bool, Meta(description="System messages amid the turns stay (those in front always do).")
+    ] = _CLASS.context.keep_system
     tokens_min: Annotated[Count, Meta(description="Prompt tokens that always stay.")] = (
         _CLASS.context.tokens_min
     )

@@ -159,7 +159,13 @@ class Exchange:
         self.is_resent = False
         self._due(command.allowance.deadline_at)
         target, body = request.target, request.body
-        model = place.served_model
+        grant = command.allowance
+        if grant.tokens_kept < grant.tokens_offered:
+            kept = grant.tokens_kept / grant.tokens_offered
+            body = surface.trim_turns(body, self._head.prompt_bytes, kept, grant.keep_system)
+        if grant.clamp_output:
+            body = surface.bound_output(body, self._head.operation, grant.output_tokens_max)
+        model = place.served_model or grant.model
         if model and model != self._head.model:
             if self._head.operation == "infer":
                 target = surface.rewrite_target(target, model)
