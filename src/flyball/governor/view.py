@@ -54,6 +54,7 @@ class FleetView:
         self._pool_prices: list[PoolPrice | None] = [None] * len(fleet.pools)
         self.arrival_usd_per_s: list[float] = [0.0] * count
         self.stale_count = self.mispredicted_count = 0
+        self.audited_count = count
         self.now: Seconds = at
         self._audited_at: Seconds = float("-inf")
         if old:
@@ -125,14 +126,20 @@ class FleetView:
         return True
 
     def audit_trust(self, at: Seconds) -> None:
-        """Count stale and mispredicting endpoints, at most once per `AUDIT_S`."""
+        """Count stale and mispredicting endpoints, at most once per `AUDIT_S`.
+
+        Those that drain, or are off, tell nothing and are asked nothing: they do not count.
+        """
         if self._audited_at <= at < self._audited_at + AUDIT_S:
             return
         self._audited_at = at
         self.now = at
         pricing = self.policy.pricing
-        self.stale_count = self.mispredicted_count = 0
+        self.stale_count = self.mispredicted_count = self.audited_count = 0
         for state in self.endpoints:
+            if state.draining:
+                continue
+            self.audited_count += 1
             if state.has_metrics:
                 self.stale_count += state.quality(at, pricing.view_age_s_max) == "stale"
             self.mispredicted_count += state.is_mispredicted(pricing.mispredict_ratio_max)
@@ -143,7 +150,7 @@ class FleetView:
 
         A wrong model inside a confident argmin is worse than no model.
         """
-        limit = UNTRUSTED_SHARE_MAX * len(self.endpoints)
+        limit = UNTRUSTED_SHARE_MAX * self.audited_count
         if self.stale_count > limit:
             return "stale"
         return "mispredicted" if self.mispredicted_count > limit else ""

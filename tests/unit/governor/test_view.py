@@ -50,3 +50,15 @@ def test_the_audit_counts_stale_readings() -> None:
     view.audit_trust(10.1)
     assert view.stale_count == 3
     assert abs(view.age_s(0) - 0.1) < 1e-9
+
+
+def test_an_endpoint_that_drains_is_not_counted_as_stale() -> None:
+    """Most replicas of a fleet that was scaled in are off: that says nothing of the others."""
+    view = FleetView(fleets.fleet(metrics=True), fleets.policy())
+    for state in view.endpoints[1:]:
+        state.draining = True
+    view.endpoints[0].take_sample(9.95, EngineSample(running=0, waiting=0))
+    view.audit_trust(10.0)
+    assert (view.stale_count, view.audited_count, view.untrusted) == (0, 1, "")
+    view.audit_trust(20.0)
+    assert (view.stale_count, view.untrusted) == (1, "stale")

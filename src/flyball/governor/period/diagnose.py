@@ -12,7 +12,7 @@ def diagnose(state: State, at: Seconds, out: list[Command]) -> None:
     untrusted = view.untrusted
     counts = {"stale": view.stale_count, "mispredicted": view.mispredicted_count}
     what = {"stale": "have stale metrics", "mispredicted": "are mispredicted", "": ""}[untrusted]
-    cause = f"{counts.get(untrusted, 0)} of {len(view.endpoints)} endpoints {what}" if what else ""
+    cause = f"{counts.get(untrusted, 0)} of {view.audited_count} endpoints {what}" if what else ""
     if bool(cause) == state.distrusting:
         return
     state.distrusting = bool(cause)

@@ -65,8 +65,8 @@ def _turn(state: State, context: LoopContext, at: Seconds, out: list[Command]) -
 def _trouble(state: State, context: LoopContext, at: Seconds) -> str:
     """Why the loop must not act by what it sees; "" = it may."""
     if state.view.untrusted == "stale":
-        count = len(state.view.endpoints)
-        return f"{state.view.stale_count} of {count} endpoints have stale metrics"
+        counted = f"{state.view.stale_count} of {state.view.audited_count}"
+        return f"{counted} endpoints have stale metrics"
     if state.plans_refused >= PLANS_REFUSED_MAX:
         return f"the last {state.plans_refused} plans failed their certificate"
     return context.contradiction if at < context.contradicted_until else ""
