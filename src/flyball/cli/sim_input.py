@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 import msgspec
-from jsonschema import Draft202012Validator, ValidationError
 from msgspec.structs import replace
 
+from flyball.cli.file_shape import CannotUse as CannotSimulate
+from flyball.cli.file_shape import check_shape, raise_if_bad, read
 from flyball.dialects.traces import scale, servegen
 from flyball.dialects.traces.formats import FORMATS
 from flyball.dialects.traces.row import Tally, TraceError, TraceRow
@@ -26,12 +27,6 @@ from flyball.units import Ratio
 
 # The name of the one format that holds statistics of clients and no requests.
 STATISTICS = "servegen"
-
-
-class CannotSimulate(click.ClickException):
-    """The scenario cannot be run: the message names each place and the next step."""
-
-    exit_code = 2
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,20 +113,13 @@ def load(path: str, changes: Iterable[str] = ()) -> Plan:
 
     Raises CannotSimulate with every fault found, each with file:line:column.
     """
-    file = Path(path)
-    try:
-        text = file.read_text("utf-8")
-    except OSError as error:
-        raise CannotSimulate(f"cannot read {path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise CannotSimulate(f"{path}: the file is not UTF-8; save it as UTF-8 text") from None
-    document = parse(text, path)
+    document = read(path)
     if isinstance(document.data, dict):
         for change in changes:
             _set(document.data, change)
-        _check_shape(document)
-    _raise_if_bad(document)
-    return plan(msgspec.convert(document.data, Scenario), document, file)
+        check_shape(document, schema(), "Correct it: `flyball sim --schema`.")
+    raise_if_bad(document)
+    return plan(msgspec.convert(document.data, Scenario), document, Path(path))
 
 
 def plan(scenario: Scenario, document: Document, file: Path) -> Plan:
@@ -145,7 +133,7 @@ def plan(scenario: Scenario, document: Document, file: Path) -> Plan:
     except ScenarioFaults as found:
         for fault in found.faults:
             document.fault(fault.path, fault.message, fault.next_step)
-        _raise_if_bad(document)
+        raise_if_bad(document)
         raise
     return Plan(
         name=file.stem,
@@ -172,7 +160,7 @@ def _check_trace(trace: TraceShape | None, document: Document) -> None:
             if getattr(trace, key):
                 step = f"Take it away, or set `format: {STATISTICS}`."
                 document.fault((*path, key), "only client statistics have it", step)
-    _raise_if_bad(document)
+    raise_if_bad(document)
 
 
 def changed(base: Plan, change: Callable[[Scenario], Scenario]) -> Plan:
@@ -205,42 +193,3 @@ def _set(data: dict[str, Any], change: str) -> None:
             raise click.BadParameter(f"{parent!r} of {path!r} is no section", param_hint="--set")
         data = inner
     data[last] = parse(value, "--set").data
-
-
-def _check_shape(document: Document) -> None:
-    """Note every fault of shape: unknown and missing keys, wrong kinds, values out of bounds."""
-    for error in Draft202012Validator(schema()).iter_errors(document.data):
-        for found in _leaves(error):
-            _note(document, found)
-
-
-def _leaves(error: ValidationError) -> list[ValidationError]:
-    """The findings behind an `anyOf`, without those that only say "not nothing"."""
-    if error.validator != "anyOf" or not error.context:
-        return [error]
-    inner = [one for one in error.context if one.validator_value != "null"]
-    return [leaf for one in inner for leaf in _leaves(one)]
-
-
-def _note(document: Document, error: ValidationError) -> None:
-    path = tuple(error.absolute_path)
-    given: Any = error.instance
-    node: Any = error.schema
-    if error.validator == "additionalProperties":
-        known = list(node.get("properties", {}))
-        for key in given:
-            if key not in known:
-                step = f"{did_you_mean(key, known)}Keys here: {listed(known, most=30)}."
-                document.fault((*path, key), f"unknown key {key!r}", step, at="key")
-    elif error.validator == "enum":
-        words = [str(word) for word in node["enum"]]
-        step = f"{did_you_mean(str(given), words)}Use one of {listed(words)}."
-        document.fault(path, f"{given!r} is not known here", step)
-    else:
-        about = node.get("description", "") if error.validator != "required" else ""
-        document.fault(path, error.message[:200], about or "Correct it: `flyball sim --schema`.")
-
-
-def _raise_if_bad(document: Document) -> None:
-    if document.is_bad:
-        raise CannotSimulate("\n".join(str(error) for error in sorted(document.errors)))

@@ -14,6 +14,7 @@ B = b + q sqrt(b T(b) / base) with q the normal quantile of the share that must 
     answers of <= 1  k prompts per step: round trip + overhead + the running step + its own
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import ceil, inf, log, sqrt
 from statistics import NormalDist
@@ -29,7 +30,8 @@ from flyball.units import Joules, Ratio, Seconds
 Rule = Literal["jurisdiction", "ttft", "tpot", "e2e", "kv"]
 BATCH_MIN = 0.05
 """A replica that may hold fewer requests than this at a time is of no use to a promise."""
-_HALVINGS = 18
+_TRIES_MAX = 60
+_CLOSE = 1e-7
 _STEPS_MAX = 100_000
 
 
@@ -97,19 +99,48 @@ def _timed(
     most = _most(profile, sizes)
     if most < 1.0:
         return Misfit("kv")
-    low = BATCH_MIN
-    broken = _broken(profile, sizes, promise, rtt_s, in_time, low, most)
-    if broken is not None:
-        return broken
-    high = most
-    if _broken(profile, sizes, promise, rtt_s, in_time, high, most) is None:
-        low = high
-    for _ in range(_HALVINGS if low < high else 0):
-        middle = sqrt(low * high)
-        is_late = _broken(profile, sizes, promise, rtt_s, in_time, middle, most) is not None
-        low, high = (low, middle) if is_late else (middle, high)
-    gpu_s, joules = _use(profile, sizes, low)
-    return Fit(low, gpu_s, joules, times(profile, sizes, rtt_s, in_time, low))
+
+    def late(batch: float) -> float:
+        return _worst(promise, times(profile, sizes, rtt_s, in_time, batch))[0] - 1.0
+
+    if late(BATCH_MIN) > 0.0:
+        met = times(profile, sizes, rtt_s, in_time, BATCH_MIN)
+        rule = _worst(promise, met)[1]
+        return Misfit(rule, getattr(met, f"{rule}_s"))
+    batch = _steady_batch(replica, sizes, promise.tpot_s, in_time) if promise.tpot_s else most
+    batch = batch if late(batch) <= 0.0 else _edge(late, BATCH_MIN, batch)
+    gpu_s, joules = _use(profile, sizes, batch)
+    return Fit(batch, gpu_s, joules, times(profile, sizes, rtt_s, in_time, batch))
+
+
+@lru_cache(maxsize=16_384)
+def _steady_batch(replica: _Replica, sizes: Sizes, tpot_s: Seconds, in_time: Ratio) -> float:
+    """The largest batch by the time per token alone, which is the same at every site."""
+
+    def late(batch: float) -> float:
+        return times(replica.profile, sizes, 0.0, in_time, batch).tpot_s / tpot_s - 1.0
+
+    most = _most(replica.profile, sizes)
+    return most if late(most) <= 0.0 else _edge(late, BATCH_MIN, most)
+
+
+def _edge(late: Callable[[float], float], low: float, high: float) -> float:
+    """The largest batch in [low, high] that is not late, from below, within `_CLOSE` of itself.
+
+    False position in its Illinois form (Dowell & Jarratt 1971): lateness grows with the batch.
+    """
+    low_late, high_late = late(low), late(high)
+    for _ in range(_TRIES_MAX):
+        middle = (low * high_late - high * low_late) / (high_late - low_late)
+        middle = min(max(middle, low + 0.01 * (high - low)), high - 0.01 * (high - low))
+        found = late(middle)
+        if found <= 0.0:
+            low, low_late, high_late = middle, found, 0.5 * high_late
+        else:
+            high, high_late, low_late = middle, found, 0.5 * low_late
+        if high - low <= _CLOSE * high or -_CLOSE < found <= 0.0:
+            break
+    return low
 
 
 def _most(profile: Profile, sizes: Sizes) -> float:
@@ -176,21 +207,13 @@ def _prompt_times(profile: Profile, sizes: Sizes, rtt_s: Seconds, batch: float, 
     return Times(whole_s, 0.0, whole_s)
 
 
-def _broken(
-    profile: Profile,
-    sizes: Sizes,
-    promise: Promise,
-    rtt_s: Seconds,
-    in_time: Ratio,
-    batch: float,
-    most: float,
-) -> Misfit | None:
-    """The first promise that this batch breaks."""
-    met = times(profile, sizes, rtt_s, in_time, min(batch, most))
-    if promise.ttft_s and met.ttft_s > promise.ttft_s:
-        return Misfit("ttft", met.ttft_s)
-    if promise.tpot_s and met.tpot_s > promise.tpot_s:
-        return Misfit("tpot", met.tpot_s)
-    if promise.e2e_s and met.e2e_s > promise.e2e_s:
-        return Misfit("e2e", met.e2e_s)
-    return None
+def _worst(promise: Promise, met: Times) -> tuple[float, Rule]:
+    """The bound that is nearest to being broken, or most broken: met / promised, and which."""
+    worst, rule = 0.0, "ttft"
+    if promise.ttft_s:
+        worst = met.ttft_s / promise.ttft_s
+    if promise.tpot_s and met.tpot_s > worst * promise.tpot_s:
+        worst, rule = met.tpot_s / promise.tpot_s, "tpot"
+    if promise.e2e_s and met.e2e_s > worst * promise.e2e_s:
+        worst, rule = met.e2e_s / promise.e2e_s, "e2e"
+    return worst, rule

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 import highspy
 import numpy as np
+from numpy.typing import NDArray
 
 from flyball.pricing.arrays import Floats
 from flyball.pricing.placement_program import WATTS_PER_ROW_UNIT, Matrix, Program, matrix
 from flyball.units import Ratio, Seconds, Usd
 
 _OPTIMAL = highspy.HighsModelStatus.kOptimal
+_PHASE_ONE_S = 60.0
 _UNMET_MIN = 1e-7  # of the demand: less is a solver's tolerance
 
 
@@ -79,7 +81,25 @@ class Fluid:
 
 def least_unmet(one: Program) -> Floats:
     """Phase one, fluid: of what must be served, the least that is left out, per flow (F,)."""
-    return _phase_one(one, is_whole=False, time_max_s=60.0)
+    return _phase_one(one, is_whole=False, time_max_s=_PHASE_ONE_S)
+
+
+def least_more(one: Program, row: int) -> float | None:
+    """By how much, at least, the limit of that row must rise for all that must be served to be:
+    accelerators, or kW; None if that limit alone does not help. Fluid."""
+    found = _eased(one, np.array([row]), -1.0, np.array([np.inf]), False, _PHASE_ONE_S)
+    return None if found is None else float(found[0])
+
+
+def asset_row(one: Program, asset: int) -> int:
+    """The row of an asset's accelerators."""
+    _, options, _, flows, _ = one.sizes
+    return flows + options + asset
+
+
+def site_row(one: Program, site: int) -> int:
+    """The row of a site's kW."""
+    return asset_row(one, one.sizes[2]) + site
 
 
 def whole(
@@ -117,25 +137,42 @@ def _whole(one: Program, gap: Usd, time_max_s: Seconds, ratio: Ratio) -> Answer 
 
 
 def _phase_one(one: Program, is_whole: bool, time_max_s: Seconds) -> Floats:
-    """Minimise the sum of demand left out, one more column per flow."""
-    pairs, options, assets, flows, _ = one.sizes
-    built, highs = matrix(one), _highs()
-    ends = np.concatenate([built.starts, built.starts[-1] + 1 + np.arange(flows)])
+    """Minimise the sum of demand left out, which nothing forbids."""
+    flows = one.sizes[3]
+    unmet = _eased(one, np.arange(flows), 1.0, one.limits.served_min, is_whole, time_max_s)
+    if unmet is None:
+        raise ValueError(f"no placement was found within {time_max_s:g} s")
+    least = _UNMET_MIN * np.maximum(1e-9, one.limits.rate)
+    return np.where(unmet > least, unmet, 0.0)
+
+
+def _eased(
+    one: Program,
+    at: NDArray[np.intp],
+    coefficient: float,
+    most: Floats,
+    is_whole: bool,
+    time_max_s: Seconds,
+) -> Floats | None:
+    """The least sum of one more column for each of the rows `at`; None if even they do not do."""
+    built, highs, more = matrix(one), _highs(), len(at)
+    ends = np.concatenate([built.starts, built.starts[-1] + 1 + np.arange(more)])
     eased = Matrix(
-        cost=np.concatenate([np.zeros(pairs + options + assets), np.ones(flows)]),
-        upper=np.concatenate([built.upper, one.limits.served_min]),
+        cost=np.concatenate([np.zeros(len(built.cost)), np.ones(more)]),
+        upper=np.concatenate([built.upper, most]),
         row_lower=built.row_lower,
         row_upper=built.row_upper,
         starts=ends.astype(np.int32),
-        rows=np.concatenate([built.rows, np.arange(flows)]).astype(np.int32),
-        coefficients=np.concatenate([built.coefficients, np.ones(flows)]),
+        rows=np.concatenate([built.rows, at]).astype(np.int32),
+        coefficients=np.concatenate([built.coefficients, np.full(more, coefficient)]),
     )
     _pass(highs, eased, is_whole=_replica_columns(one) if is_whole else None)
     highs.setOptionValue("time_limit", time_max_s)
     highs.run()
-    unmet = np.array(highs.getSolution().col_value)[-flows:]
-    least = _UNMET_MIN * np.maximum(1e-9, one.limits.rate)
-    return np.where(unmet > least, unmet, 0.0)
+    feasible = highspy.SolutionStatus.kSolutionStatusFeasible
+    if highs.getInfo().primal_solution_status != feasible:
+        return None
+    return np.array(highs.getSolution().col_value)[-more:]
 
 
 def _replica_columns(one: Program) -> slice:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace as with_fields
 from numpy.typing import NDArray
 
 from flyball.pricing.arrays import Floats, Ints
@@ -24,15 +25,17 @@ WATTS_PER_ROW_UNIT = 1e3
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Each flow at each option of its model: arrays of shape (n,); `found[i]` = fit or misfit."""
+    """Each flow at each option of its model: arrays of shape (n,). `found[i]` = fit or misfit, and
+    (gpu_s, joules, 1) of a fit, zeros of a misfit, stand in `figures` (n, 3)."""
 
     flow: Ints
     option: Ints
-    found: tuple[Fit | Misfit, ...]
+    found: list[Fit | Misfit]
+    figures: Floats
 
-    def of(self, flow: int) -> Ints:
+    def of(self, flow: int) -> list[int]:
         """Places of one flow's pairs."""
-        return np.flatnonzero(self.flow == flow)
+        return np.flatnonzero(self.flow == flow).tolist()
 
 
 class Limits(NamedTuple):
@@ -92,7 +95,8 @@ def program(problem: Placement) -> Program:
                 flows.append(number)
                 options.append(place)
                 found.append(_fit(problem, flow, place))
-    pairs = Pairs(np.array(flows, np.intp), np.array(options, np.intp), tuple(found))
+    figures = np.array([_figures(each) for each in found], float).reshape(len(found), 3)
+    pairs = Pairs(np.array(flows, np.intp), np.array(options, np.intp), found, figures)
     return Program(problem, pairs, limits(problem), money(problem))
 
 
@@ -119,15 +123,18 @@ def money(problem: Placement) -> Money:
 def with_flows(base: Program, changed: Iterable[tuple[int, Flow]]) -> Program:
     """The same program with other flows in these places (same model): only they are fitted anew."""
     flows, found = list(base.problem.flows), list(base.pairs.found)
+    figures = base.pairs.figures.copy()
     for number, flow in changed:
         flows[number] = flow
         for place in base.pairs.of(number):
             found[place] = _fit(base.problem, flow, int(base.pairs.option[place]))
-    problem = base.problem.__class__(
-        sites=base.problem.sites, assets=base.problem.assets, options=base.problem.options,
-        flows=tuple(flows), z=base.problem.z, in_time=base.problem.in_time,
-    )  # fmt: skip
-    return replace(base, problem=problem, pairs=replace(base.pairs, found=tuple(found)))
+            figures[place] = _figures(found[place])
+    pairs = replace(base.pairs, found=found, figures=figures)
+    return replace(base, problem=with_fields(base.problem, flows=tuple(flows)), pairs=pairs)
+
+
+def _figures(found: Fit | Misfit) -> tuple[float, float, float]:
+    return (found.gpu_s, found.joules, 1.0) if isinstance(found, Fit) else (0.0, 0.0, 0.0)
 
 
 def _fit(problem: Placement, flow: Flow, place: int) -> Fit | Misfit:
@@ -149,9 +156,7 @@ class Uses(NamedTuple):
 def uses(one: Program) -> Uses:
     """The pairs as columns of numbers."""
     problem, pairs = one.problem, one.pairs
-    possible = np.array([isinstance(each, Fit) for each in pairs.found], bool)
-    gpu_s = np.array([each.gpu_s if isinstance(each, Fit) else 0.0 for each in pairs.found])
-    joules = np.array([each.joules if isinstance(each, Fit) else 0.0 for each in pairs.found])
+    gpu_s, joules, possible = pairs.figures.T
     value = np.array([flow.klass.value_usd for flow in problem.flows], float)
     spread = np.array(
         [1.0 + problem.z * f.rate_sd_per_s / f.rate_per_s if f.rate_per_s else 1.0
@@ -163,7 +168,7 @@ def uses(one: Program) -> Uses:
         worth=SECONDS_PER_HOUR * (value[pairs.flow] - joules * one.money.joule[site]),
         gpu_s=gpu_s * margin,
         kw=joules * margin / WATTS_PER_ROW_UNIT,
-        possible=possible,
+        possible=possible > 0,
     )
 
 
