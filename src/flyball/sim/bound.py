@@ -25,6 +25,7 @@ from math import inf
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flyball.model.fleet import Fleet, Pool
 from flyball.pricing.highs import Solver
@@ -34,6 +35,7 @@ from flyball.units import Ratio, Seconds, Tokens, Usd
 Mode = Literal["kept", "dropped"]
 _ROUNDS = 50
 _SCALE_MAX = 1024.0
+_HALVINGS = 12
 # Of the demand: what a solver's rounding may leave unserved where all can be served.
 _ALL_BUT = 1e-3
 
@@ -60,13 +62,9 @@ class Demand(Struct, frozen=True, kw_only=True):
     tpot_s: Seconds = inf
     jurisdictions: tuple[str, ...] = ()
 
-
-class Bound(Struct, frozen=True, kw_only=True):
-    """`value_usd_per_s` = the most value per second; `headroom` = the multiple of the demand at
-    which the fleet could just still serve all of it."""
-
-    value_usd_per_s: Usd
-    headroom: Ratio
+    def over(self, seconds: Seconds) -> "Demand":
+        """The same spread over so many seconds, its `rate` being a number of requests."""
+        return replace(self, rate=self.rate / seconds)
 
 
 def rate_max(pool: Pool, one: Demand, mode: Mode = "kept") -> float:
@@ -103,26 +101,36 @@ def rate_max(pool: Pool, one: Demand, mode: Mode = "kept") -> float:
     return by_room(low)
 
 
-def bound(fleet: Fleet, demands: Sequence[Demand]) -> Bound:
-    """The fluid bound; all 0 if nothing is asked for."""
-    demands = [one for one in demands if one.rate > 0.0]
-    if not demands:
-        return Bound(value_usd_per_s=0.0, headroom=0.0)
-    solver, worths = Solver(), [one.value_usd for one in demands]
-    value = solver.solve(_problem(fleet, demands, 1.0, worths)).bound_usd_per_s
-    total = sum(one.rate for one in demands)
-    low, high = 0.0, 1.0
+def value_max(fleet: Fleet, demands: Sequence[Demand]) -> Usd:
+    """The most value per second that the fleet can make of these requests."""
+    asked = [one for one in demands if one.rate > 0.0]
+    if not asked:
+        return 0.0
+    worths = [one.value_usd for one in asked]
+    return Solver().solve(_problem(fleet, asked, 1.0, worths)).bound_usd_per_s
+
+
+def headroom(fleet: Fleet, demands: Sequence[Demand]) -> Ratio:
+    """The multiple of the demand at which the fleet could just still serve all of it.
+
+    0 if there is none, or a class that nothing can serve; at most 1,024.
+    """
+    asked = [one for one in demands if one.rate > 0.0]
+    if not asked:
+        return 0.0
+    solver, total = Solver(), sum(one.rate for one in asked)
 
     def is_served(scale: float) -> bool:
-        found = solver.solve(_problem(fleet, demands, scale, [1.0] * len(demands)))
+        found = solver.solve(_problem(fleet, asked, scale, [1.0] * len(asked)))
         return found.bound_usd_per_s >= (1.0 - _ALL_BUT) * total * scale
 
+    low, high = 0.0, 1.0
     while is_served(high) and high < _SCALE_MAX:
         low, high = high, 2.0 * high
-    while high - low > _ALL_BUT * high:
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2.0
         low, high = (middle, high) if is_served(middle) else (low, middle)
-    return Bound(value_usd_per_s=value, headroom=low)
+    return low
 
 
 def _problem(

@@ -2,8 +2,9 @@
 
 coherence = value of the calls answered in time / the most value that any control could have made of
 the same calls on the same fleet (`bound.py`). 1 = the loops lost nothing against each other, nor
-to chance. In a closed loop a slow fleet is asked for less, so calls that never came count nowhere:
-read it beside the programs completed.
+to chance. A class is cut into parts of like size, since a control that cannot serve all would serve
+the small ones. In a closed loop a slow fleet is asked for less, so calls that never came count
+nowhere: read it beside the programs completed.
 """
 
 import numpy as np
@@ -11,15 +12,21 @@ from msgspec import Struct
 
 from flyball.model.fleet import Fleet
 from flyball.model.request import RequestClass
-from flyball.sim.bound import Bound, Demand, bound
-from flyball.units import Ratio, Seconds, Usd
+from flyball.sim.bound import Demand, headroom, value_max
+from flyball.units import Ratio, Seconds, Tokens, Usd
 
 Columns = dict[str, np.ndarray]
+PARTS = 6
+# Of a part: fewer calls than this say little about themselves.
+_PART_CALLS_MIN = 20
+# By which calls are sorted: a token of an answer reads the KV of its whole context, and costs about
+# ten tokens of a prompt on the catalogue's profiles.
+_ANSWER_WEIGHT: Tokens = 10
 
 
 class Coherence(Struct, frozen=True, kw_only=True):
-    """`bound_usd` = the most value possible in the time measured; `headroom` = the multiple of this
-    load that a perfect control could just serve."""
+    """`bound_usd` = the most value possible of the calls measured; `headroom` = the multiple of
+    this load that a perfect control could just serve."""
 
     ratio: Ratio = 0.0
     bound_usd: Usd = 0.0
@@ -33,23 +40,43 @@ def judged(
     begin_s: Seconds,
     measured_s: Seconds,
 ) -> Coherence:
-    """Coherence over the calls sent from `begin_s` on, for `measured_s` seconds."""
+    """Coherence over the calls sent from `begin_s` on, for `measured_s` seconds.
+
+    The fleet had until the last good answer's end to make that value, and so has the bound.
+    """
     inside = columns["sent_at_s"] >= begin_s
     resident, known = reuse(columns)
-    found: list[Demand] = []
+    asked: list[Demand] = []
     achieved = 0.0
     for index, klass in enumerate(classes):
         mine = inside & (columns["class_index"] == index)
-        if mine.any():
-            found.append(demand(klass, columns, mine, known, resident, measured_s))
-            achieved += klass.value_usd * int(columns["in_time"][mine].sum())
-    most: Bound = bound(fleet, found)
-    possible = most.value_usd_per_s * measured_s
+        achieved += klass.value_usd * int(columns["in_time"][mine].sum())
+        for part in parts(columns, mine):
+            asked.append(demand(klass, columns, part, known, resident))
+    good = inside & (columns["in_time"] == 1)
+    ends_s = (columns["sent_at_s"] + columns["e2e_s"])[good]
+    had_s = max(measured_s, float(ends_s.max()) - begin_s if len(ends_s) else 0.0)
+    possible = value_max(fleet, [one.over(had_s) for one in asked]) * had_s
     return Coherence(
         ratio=achieved / possible if possible else 0.0,
         bound_usd=possible,
-        headroom=most.headroom,
+        headroom=headroom(fleet, [one.over(measured_s) for one in asked]),
     )
+
+
+def parts(columns: Columns, mine: np.ndarray) -> list[np.ndarray]:
+    """Masks of like-sized calls of those: by prompt and answer, each part as many."""
+    chosen = np.flatnonzero(mine)
+    if not len(chosen):
+        return []
+    count = max(1, min(PARTS, len(chosen) // _PART_CALLS_MIN))
+    size = columns["input_tokens"][chosen] + columns["wanted_tokens"][chosen] * _ANSWER_WEIGHT
+    found: list[np.ndarray] = []
+    for numbers in np.array_split(chosen[np.argsort(size, kind="stable")], count):
+        mask = np.zeros(len(mine), dtype=bool)
+        mask[numbers] = True
+        found.append(mask)
+    return found
 
 
 def reuse(columns: Columns) -> tuple[np.ndarray, np.ndarray]:
@@ -80,21 +107,15 @@ def demand(
     mine: np.ndarray,
     known: np.ndarray,
     resident: np.ndarray,
-    measured_s: Seconds,
 ) -> Demand:
-    """What those calls ask of a replica, as means per call.
-
-    The answer's length of a call that was not served is unknown here: the mean of the others.
-    """
+    """What those calls ask of a replica, as means per call; `rate` = how many they are."""
     prompt = columns["input_tokens"][mine].astype(float)
-    answered = columns["output_tokens"][mine].astype(float)
-    typical = float(answered[answered > 0].mean()) if (answered > 0).any() else 1.0
-    answer = np.where(answered > 0, answered, typical)
+    answer = columns["wanted_tokens"][mine].astype(float)
     prefix = np.minimum(known[mine], prompt)
     fresh = prompt - prefix
     return Demand(
         name=klass.name,
-        rate=int(mine.sum()) / measured_s,
+        rate=float(len(prompt)),
         value_usd=klass.value_usd,
         answer=float(answer.mean()),
         answer_context=float((answer * (prompt + answer / 2.0)).mean()),

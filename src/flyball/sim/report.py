@@ -43,6 +43,7 @@ COLUMNS = {
     "agent_tries": "h",
     "gateway_retries": "h",
     "kept_ratio": "d",
+    "wanted_tokens": "q",
 }
 
 
@@ -219,6 +220,7 @@ class Outcomes:
             call.agent_tries,
             call.gateway_retries,
             call.kept_ratio,
+            call.row.output_tokens,
         )
         self.delivered += call.output_tokens
         self._latest.append(row)

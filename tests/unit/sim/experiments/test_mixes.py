@@ -1,0 +1,25 @@
+"""Does a mix ask for what it says, scaled by the fleet's size, with promises for every class?"""
+
+import pytest
+
+from flyball.sim.experiments.mixes import CLASSES, MIXES, PATIENCE_S, classes, workload
+
+
+@pytest.mark.parametrize("name", MIXES)
+def test_every_class_has_a_promise_and_patience(name: str) -> None:
+    for klass in MIXES[name].classes:
+        assert CLASSES[klass]["ttft_ms"] / 1e3 < PATIENCE_S[klass]
+
+
+def test_rates_grow_with_the_fleet() -> None:
+    one, two = (workload(MIXES["agents"], size, 1.0) for size in (1.0, 2.0))
+    assert two["generate"]["rate"] == 2 * one["generate"]["rate"]
+    assert two["programs"]["coder"]["standing"] == 2 * one["programs"]["coder"]["standing"]
+
+
+def test_only_classes_of_the_mix_are_bound_to_jurisdictions() -> None:
+    made = classes(MIXES["agents"], {"fixer": ("EU",), "dialog": ("EU",)})
+    assert list(made) == ["chat", "coder", "fixer"]
+    assert made["fixer"]["jurisdictions"] == ("EU",)
+    assert "jurisdictions" not in made["chat"]
+    assert "jurisdictions" not in CLASSES["fixer"]
