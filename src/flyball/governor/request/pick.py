@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from flyball.governor.endpoint import EndpointState
 from flyball.governor.flight import Flight
-from flyball.governor.marginal import ROWS
+from flyball.governor.loops.retry import RETRY, falls_below_s, is_worth, spread
+from flyball.governor.marginal import ROWS, TYPICAL_OUTPUT_TOKENS
+from flyball.governor.request.grant import low_draw
 from flyball.governor.request.guard import bound_s, close_promised
 from flyball.governor.request.identify import CONTINUES
 from flyball.governor.request.price import price_candidates
@@ -72,7 +74,7 @@ def pick(state: State, flight: Flight, at: Seconds) -> Choice | Wait | Refusal:
         return _nothing_left(state, flight, at)
     if flight.attempt or flight.guarantee is not None:
         # Once admitted, or guaranteed, it is carried on somewhere: late rather than never.
-        return choice
+        return _not_worth_again(state, flight, at, choice) or choice
     return _admit(state, flight, at, choice) or choice
 
 
@@ -233,13 +235,15 @@ def _choice(
 
 def _admit(state: State, flight: Flight, at: Seconds, choice: Choice) -> Wait | Refusal | None:
     """Refuse early, or hold, what would miss its promise or does more harm than it is worth."""
-    refusal = _promise_out_of_reach(state, flight, at, choice) or _above_value(flight, choice)
+    refusal = _promise_out_of_reach(state, flight, at, choice)
+    refusal = refusal or _above_value(state, flight, choice)
     if refusal is None:
         return None
     if flight.program is not None:
         return _of_session(state, flight, at, choice, refusal)
     if flight.is_retry and not state.budget.spend():
-        return Refusal(code="retry_budget_spent", retry_after_s=max(1.0, refusal.retry_after_s))
+        wait_s = spread(max(1.0, refusal.retry_after_s), low_draw(flight.draw))
+        return Refusal(code="retry_budget_spent", retry_after_s=wait_s)
     return _hold_or_refuse(state, flight, at, refusal)
 
 
@@ -270,22 +274,47 @@ def _of_session(
     return None
 
 
-def _above_value(flight: Flight, choice: Choice) -> Refusal | None:
+def _not_worth_again(state: State, flight: Flight, at: Seconds, choice: Choice) -> Refusal | None:
+    """Another attempt must cover its price with the value that it will probably save. A guarantee
+    or a session under way is carried on all the same: it is worth more than this one answer."""
+    if flight.guarantee is not None or flight.program is not None:
+        return None
+    if choice.rule in FALLBACK_RULES or state.modes.effective(RETRY.name, at) != "enforce":
+        return None
+    price = _bid_price(flight, choice.candidates[0])
+    if is_worth(flight.value_usd, state.retry_gain.success, price):
+        return None
+    return _dear(state, flight, choice, price)
+
+
+def _bid_price(flight: Flight, best: Candidate) -> Usd:
+    return best.externality_usd + (best.resource_usd if flight.klass.sheddable else 0.0)
+
+
+def _above_value(state: State, flight: Flight, choice: Choice) -> Refusal | None:
     """Bid price: the harm to others counts for all, the price of resources for sheddable classes.
 
     Scarcity prices are kept out of the test of classes that are not sheddable: they would refuse
-    work that can be served in time.
+    work that can be served in time. A first step is worth the session that it begins.
     """
     best = choice.candidates[0]
     if choice.rule in FALLBACK_RULES:
         return None
-    price = best.externality_usd + (best.resource_usd if flight.klass.sheddable else 0.0)
-    if price <= flight.value_usd:
+    price = _bid_price(flight, best)
+    if price <= flight.value_usd or price <= flight.bid_usd:
         return None
+    return _dear(state, flight, choice, price)
+
+
+def _dear(state: State, flight: Flight, choice: Choice, price: Usd) -> Refusal:
+    """Told with the time in which the price will have come down to the value, spread."""
+    endpoint = state.view.endpoints[choice.endpoint]
+    drain_s = endpoint.queue_s + TYPICAL_OUTPUT_TOKENS * choice.candidates[0].tpot_s
+    wait_s = max(RETRY_AFTER_S_MIN, falls_below_s(price, flight.value_usd, drain_s))
     return Refusal(
         code="price_above_value",
         detail=f"price {price:.6f} USD, value {flight.value_usd:.6f} USD",
-        retry_after_s=1.0,
+        retry_after_s=spread(wait_s, low_draw(flight.draw)),
         price_usd=price,
     )
 
@@ -302,7 +331,8 @@ def _promise_out_of_reach(
     head, promise, best = flight.head, flight.klass.promise, choice.candidates[0]
     endpoint = state.view.endpoints[choice.endpoint]
     ratio = state.policy.pricing.early_refusal_ratio
-    waited = at - flight.arrived_at
+    # The wait for a session to begin is told beforehand; what was promised counts from then on.
+    waited = 0.0 if flight.bid_usd else at - flight.arrived_at
     shown_s = endpoint.rtt_s + endpoint.queue_s
     is_believed = choice.rule not in FALLBACK_RULES
     ttft_s = _ttft_if_idle(state, choice.endpoint, best.ttft_s) if is_believed else 0.0

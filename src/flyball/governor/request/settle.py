@@ -171,6 +171,7 @@ def attempt_failed(state: State, event: AttemptFailed, out: list[Command]) -> Fl
         return None
     flight.tried = (*flight.tried, endpoint.index)
     flight.failure = event
+    state.retry_gain.failures += 1.0
     may_retry = flight.attempt < flight.attempts_max and event.at < flight.deadline_at
     if may_retry and (flight.guarantee is not None or _may_spend(state)):
         return flight

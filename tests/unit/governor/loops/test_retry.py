@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyball.governor.loops.retry import ATTEMPTS_BEFORE, MEMORY_S, RetryGain, is_worth, spread
+from flyball.governor.loops.retry import (
+    ATTEMPTS_BEFORE,
+    MEMORY_S,
+    RETRY_AFTER_S_MAX,
+    RetryGain,
+    falls_below_s,
+    is_worth,
+    spread,
+)
 
 
 @given(st.lists(st.booleans(), max_size=300))
@@ -70,3 +78,23 @@ def test_a_retry_must_be_worth_its_price() -> None:
 @given(st.floats(0.0, 1.0, exclude_max=True))
 def test_times_to_retry_are_spread(draw: float) -> None:
     assert 5.0 <= spread(5.0, draw) <= 10.0
+
+
+@given(price=st.floats(1e-6, 1.0), value=st.floats(1e-6, 1.0), drain_s=st.floats(0.0, 100.0))
+def test_a_dearer_price_takes_longer_to_fall(price: float, value: float, drain_s: float) -> None:
+    wait_s = falls_below_s(price, value, drain_s)
+    assert 0.0 <= wait_s <= RETRY_AFTER_S_MAX
+    assert (wait_s == 0.0) or price > value
+    assert falls_below_s(2.0 * price, value, drain_s) >= wait_s
+
+
+def test_a_price_falls_by_e_in_one_turnover() -> None:
+    assert falls_below_s(0.0271828, 0.01, 4.0) == pytest.approx(4.0, rel=1e-4)
+    assert falls_below_s(0.01, 0.0, 4.0) == RETRY_AFTER_S_MAX
+
+
+def test_failures_lower_the_chance_of_success() -> None:
+    gain = RetryGain()
+    assert gain.success == 1.0
+    gain.attempts, gain.failures = 90.0, 50.0
+    assert gain.success == pytest.approx(0.5)
