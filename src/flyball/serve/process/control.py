@@ -44,6 +44,7 @@ from flyball.serve.process.link import (
 )
 from flyball.serve.process.link import encode as encode_frame
 from flyball.serve.process.peers import PeerTable
+from flyball.serve.process.quotes import QuoteTable
 from flyball.serve.process.routes import page
 from flyball.serve.process.station import encode_config, run_name, with_role
 from flyball.serve.process.workers import Place, command_line, every
@@ -133,6 +134,7 @@ class Control:
         self._endpoints_max = max(ENDPOINTS_MAX, 2 * len(config.fleet.endpoints))
         self._peers_fd = PeerTable.create(config.policy.workers, self._endpoints_max)
         self._table = PeerTable(self._peers_fd, config.policy.workers, self._endpoints_max)
+        self._quotes_fd = QuoteTable.create(config.policy.workers)
         self._slots = [Slot(number) for number in range(config.policy.workers)]
         self._generation = 1
         self._shared: list[Shared] = []
@@ -224,6 +226,7 @@ class Control:
             workers=len(self._slots),
             link_fd=theirs.fileno(),
             peers_fd=self._peers_fd,
+            quotes_fd=self._quotes_fd,
             endpoints_max=self._endpoints_max,
             host=self._host,
             port=self._port,
@@ -240,7 +243,7 @@ class Control:
                 *command_line(place),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), self._peers_fd),
+                pass_fds=(theirs.fileno(), self._peers_fd, self._quotes_fd),
             )
         await link.attach(ours)
         slot.link = link

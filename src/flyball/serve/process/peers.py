@@ -1,11 +1,11 @@
 """What work do the other gateway workers have in flight, as of a few milliseconds ago?
 
-One shared memory file (memfd) holds float64 rows [worker][4 + endpoint * 4]: a header of sequence,
+One shared memory file (memfd) holds float64 rows [worker][4 + endpoint * 7]: a header of sequence,
 fleet generation, endpoint count and time of publication, then per endpoint running, pending,
-pending prefill tokens and KV tokens. A worker writes only its own row and reads the others'. The
-sequence is odd while a row is being written (a seqlock, Lameter 2005): a torn row is not believed,
-and read again at the next turn. Rows of another fleet generation are skipped, as their endpoint
-numbers mean others.
+pending prefill tokens, KV tokens, and requests, prefill and KV tokens that room is held for. A
+worker writes only its own row and reads the others'. The sequence is odd while a row is being
+written (a seqlock, Lameter 2005): a torn row is not believed, and read again at the next turn. Rows
+of another fleet generation are skipped, as their endpoint numbers mean others.
 """
 
 import mmap
@@ -19,7 +19,7 @@ from flyball.model.signals import PeerLoad
 from flyball.units import Seconds
 
 HEADER = 4
-FIGURES = 4
+FIGURES = 7
 _SEQUENCE, _GENERATION, _COUNT, _AT = range(HEADER)
 
 
@@ -63,6 +63,9 @@ class PeerTable:
                 load.pending,
                 load.pending_prefill_tokens,
                 load.kv_tokens,
+                load.reserved,
+                load.reserved_prefill_tokens,
+                load.reserved_kv_tokens,
             )
         row = self._rows[worker]
         row[_SEQUENCE] += 1.0
@@ -84,7 +87,7 @@ class PeerTable:
         return tuple(self._rows[:, _SEQUENCE].tolist())
 
     def totals(self, generation: int, count: int, without: int = -1) -> NDArray[np.float64] | None:
-        """Sum over the workers (less `without`), shape (count, 4); None if a row was torn."""
+        """Sum over the workers (less `without`), shape (count, 7); None if a row was torn."""
         total = np.zeros(count * FIGURES)
         for worker in range(self.workers):
             if worker == without:
@@ -133,6 +136,9 @@ class PeerExchange:
                 pending=int(total[index, 1]),
                 pending_prefill_tokens=float(total[index, 2]),
                 kv_tokens=float(total[index, 3]),
+                reserved=int(total[index, 4]),
+                reserved_prefill_tokens=float(total[index, 5]),
+                reserved_kv_tokens=float(total[index, 6]),
             )
             for index in np.flatnonzero(total.any(axis=1))
         )

@@ -23,6 +23,7 @@ from flyball.serve.config import Config, ConfigErrors, load
 from flyball.serve.log.writer import LedgerError
 from flyball.serve.process.center import Center
 from flyball.serve.process.control import Control, StartFault
+from flyball.serve.process.quotes import QuoteTable
 from flyball.serve.process.routes import page
 from flyball.serve.process.station import Page, Station, open_station, run_loop
 from flyball.serve.process.workers import every
@@ -144,6 +145,7 @@ class Whole:
                 ),
                 condition=lambda: center.condition,
                 page=self._page,
+                quotes=QuoteTable(QuoteTable.create(1), 1),
                 is_shared=False,
             )
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -19,6 +19,7 @@ from flyball.model.signals import PeerLoad
 from flyball.serve.config import Config
 from flyball.serve.config.surroundings import Secrets
 from flyball.serve.process.pages import FLEET, JSON, METRICS, PRICES, Condition, readiness
+from flyball.serve.process.quotes import QuoteExchange, QuoteTable
 from flyball.serve.relay.clock import Clock
 from flyball.serve.relay.gateway import Entrances, Gateway, Routes, Sinks
 from flyball.serve.relay.gateway import Page as GatewayPage
@@ -46,6 +47,7 @@ class Station:
         sinks: Sinks,
         condition: Callable[[], Condition],
         page: AskPage,
+        quotes: QuoteTable,
     ) -> None:
         self._governor = Governor(config.fleet, config.policy, run_name(clock, f"w{worker}"))
         self._condition = condition
@@ -53,6 +55,9 @@ class Station:
         self._models = _models(config)
         self.endpoints_count = len(config.fleet.endpoints)
         self.now = clock.now
+        self.quotes = QuoteExchange(
+            quotes, worker, lambda event: self.gateway.feed(event), clock.now
+        )
         self.gateway = Gateway(
             self._governor,
             config.fleet,
@@ -61,6 +66,7 @@ class Station:
             routes=self._routes(),
             entrances=entrances(config),
             clock=clock,
+            quotes=self.quotes,
         )
         loop = asyncio.get_running_loop()
         self._meter = PauseMeter(loop, lambda: not self.gateway.in_flight_count)
@@ -144,13 +150,14 @@ async def open_station(
     sinks: Sinks,
     condition: Callable[[], Condition],
     page: AskPage,
+    quotes: QuoteTable,
     is_shared: bool,
 ) -> Station:
     """A gateway that accepts clients. `is_shared` = other workers listen on the port as well.
 
     Raises OSError if the address cannot be had.
     """
-    station = Station(config, worker, clock or Clock(worker), sinks, condition, page)
+    station = Station(config, worker, clock or Clock(worker), sinks, condition, page, quotes)
     await station.open(host, port, listen_tls(config), is_shared)
     return station
 

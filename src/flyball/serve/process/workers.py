@@ -40,6 +40,7 @@ from flyball.serve.process.link import (
 )
 from flyball.serve.process.pages import JSON, Condition
 from flyball.serve.process.peers import PeerExchange, PeerTable
+from flyball.serve.process.quotes import QuoteTable
 from flyball.serve.process.station import (
     Page,
     Station,
@@ -68,6 +69,7 @@ class Place(Struct, frozen=True, kw_only=True):
     workers: int
     link_fd: int
     peers_fd: int
+    quotes_fd: int
     endpoints_max: int
     host: str
     port: int
@@ -125,6 +127,7 @@ class Worker:
         self._place = place
         self._table = PeerTable(place.peers_fd, place.workers, place.endpoints_max)
         self._peers = PeerExchange(self._table, place.worker)
+        self._quotes = QuoteTable(place.quotes_fd, place.workers)
         self._station: Station | None = None
         self._started: asyncio.Future[Configure] = asyncio.get_running_loop().create_future()
         self._latest: Configure | None = None
@@ -196,6 +199,7 @@ class Worker:
             ),
             condition=self._condition,
             page=self._ask,
+            quotes=self._quotes,
             is_shared=True,
         )
 
@@ -226,6 +230,7 @@ class Worker:
         """Publish what this worker has in flight; take in what the others have."""
         station = self._station
         assert station is not None
+        station.quotes.look()
         at = station.now()
         self._view_lag_s = max(self._view_lag_s, at - (self._viewed_at or at))
         self._viewed_at = at

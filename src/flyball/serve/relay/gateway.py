@@ -15,6 +15,7 @@ from time import thread_time
 from typing import Any, Protocol, cast
 
 from flyball.dialects import surface
+from flyball.dialects.quotes import PATH as QUOTE_PATH
 from flyball.governor.commands import (
     Abort,
     Command,
@@ -22,6 +23,8 @@ from flyball.governor.commands import (
     Hold,
     Notice,
     Publish,
+    QuoteClosed,
+    Quoted,
     Record,
     Reject,
     Report,
@@ -41,6 +44,7 @@ from flyball.serve.relay.clock import Clock
 from flyball.serve.relay.downstream import Downstream
 from flyball.serve.relay.exchange import Exchange, Place
 from flyball.serve.relay.heads import Fields, Request
+from flyball.serve.relay.quotes import QuoteDesk, Registry
 from flyball.serve.relay.turnaway import TurnawayTally, network_of
 from flyball.serve.relay.upstream import EndpointPool, read_address
 from flyball.serve.relay.wheel import Wheel
@@ -106,6 +110,7 @@ class Gateway:
         entrances: Entrances = OPEN,
         clock: Clock | None = None,
         draw: Callable[[], float] = random.random,
+        quotes: Registry | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._core = core
@@ -128,6 +133,7 @@ class Gateway:
         self.limits = limits or Limits()
         self.now = self._clock.now
         self.wheel = Wheel(self._loop, self.now)
+        self._quotes = QuoteDesk(quotes, self.feed, self.now) if quotes is not None else None
         self.draining = False
         self.buffered_bytes: Bytes = 0
         self.connections: set[Downstream] = set()
@@ -142,6 +148,9 @@ class Gateway:
             Report: lambda command: sinks.report(command.settled),
             Notice: sinks.notice,
         }
+        if self._quotes is not None:
+            self._carry_out[Quoted] = self._quotes.quoted
+            self._carry_out[QuoteClosed] = self._quotes.closed
         self._build_places(fleet, entrances)
         self._housekeeping = self._loop.call_later(HOUSEKEEPING_S, self._keep_house)
 
@@ -202,7 +211,11 @@ class Gateway:
         self._arrivals_count += 1
         if not self._arrivals_count % DECISIONS_PER_SAMPLE:
             self._handle = self._handle_timed
-        self.feed(RequestArrived(at, request_id, head, self._draw()))
+        event = RequestArrived(at, request_id, head, self._draw())
+        if head.quote and self._quotes is not None:
+            self._quotes.use(event, head.quote)
+        else:
+            self.feed(event)
 
     def on_gone(self, connection: Downstream) -> None:
         """The client went away: the engine must not go on working for nobody."""
@@ -241,8 +254,11 @@ class Gateway:
 
     def _find_page(self, request: Request) -> Callable[[Request], Page | Awaitable[Page]] | None:
         routes = self._routes
-        if request.method == b"POST" and not self._has_post_pages:
-            return None
+        if request.method == b"POST":
+            if self._quotes is not None and request.target == QUOTE_PATH:
+                return self._quotes.page
+            if not self._has_post_pages:
+                return None
         method = b"GET" if request.method == b"HEAD" else request.method
         path = request.target.partition(b"?")[0]
         page = routes.get((method, path))

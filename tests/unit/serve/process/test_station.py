@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from flyball.serve.process.pages import JSON, Condition
+from flyball.serve.process.quotes import QuoteTable
 from flyball.serve.process.station import (
     Page,
     Station,
@@ -71,6 +72,7 @@ async def opened(condition: Condition, asked: list[str]) -> Station:
         sinks=sinks,
         condition=lambda: condition,
         page=page,
+        quotes=QuoteTable(QuoteTable.create(1), 1),
         is_shared=False,
     )
 

@@ -96,7 +96,9 @@ def test_a_period_does_not_drift_and_missed_turns_are_not_made_up() -> None:
 
 
 def test_the_command_line_carries_the_place() -> None:
-    place = Place(worker=1, workers=2, link_fd=5, peers_fd=6, endpoints_max=7, host="h", port=8)
+    place = Place(
+        worker=1, workers=2, link_fd=5, peers_fd=6, quotes_fd=9, endpoints_max=7, host="h", port=8
+    )
     words = command_line(place)
     assert words[:3] == [sys.executable, "-m", "flyball.serve.process.workers"]
     assert msgspec.json.decode(words[3], type=Place) == place
@@ -108,9 +110,12 @@ def test_a_worker_whose_control_process_is_gone_at_once_ends(monkeypatch) -> Non
     ours, theirs = socket.socketpair()
     theirs.close()
     fd = workers.PeerTable.create(1, 4)
+    quotes_fd = workers.QuoteTable.create(1)
+    link_fd = ours.detach()
     place = Place(
-        worker=0, workers=1, link_fd=ours.detach(), peers_fd=fd, endpoints_max=4, host="h", port=0
-    )
+        worker=0, workers=1, link_fd=link_fd, peers_fd=fd, quotes_fd=quotes_fd, endpoints_max=4,
+        host="h", port=0,
+    )  # fmt: skip
     monkeypatch.setattr(workers.signal, "signal", lambda *_: None)
     assert workers.main([msgspec.json.encode(place).decode()]) == 1
 
