@@ -24,6 +24,7 @@ from flyball.pricing.lagrangian import (
     bound,
     capacity,
     demand_prices,
+    gap,
     loads,
     objective,
     surplus,
@@ -39,9 +40,10 @@ RESIDUAL_MAX = 1e-6
 class Certificate(Struct, frozen=True, kw_only=True):
     """`ok` = may be published. Gap and residuals are ratios, infinite where not computable.
 
-    `gap` = (bound - objective) / max(|bound|, |objective|). `primal_residual` = largest excess over
-    a capacity, relative to it. `dual_residual` = largest reduced cost, relative to the gross terms
-    of its activity. `reason` says what was refused, "" if nothing was.
+    `gap` = (bound - objective) / max(|bound|, |objective|), as `lagrangian.gap` defines it.
+    `primal_residual` = largest excess over a capacity, relative to it. `dual_residual` = largest
+    reduced cost, relative to the gross terms of its activity. `reason` says what was refused, ""
+    if nothing was.
     """
 
     ok: bool
@@ -80,12 +82,12 @@ def certify(problem: Problem, solution: Solution, gap_max: Ratio) -> Certificate
     worth = objective(arrays, rates, load, replicas)
     proven = bound(arrays, prices._replace(demand=lifted))
     scale = max(abs(proven), abs(worth))
-    gap = (proven - worth) / scale if scale > 0 else 0.0
-    reason = _too_far(gap, primal, dual, gap_max) or _false_claim(
+    found = gap(arrays, worth, proven)
+    reason = _too_far(found, primal, dual, gap_max) or _false_claim(
         solution, worth, proven, scale, load
     )
     return Certificate(
-        ok=not reason, gap=gap, primal_residual=primal, dual_residual=dual, reason=reason
+        ok=not reason, gap=found, primal_residual=primal, dual_residual=dual, reason=reason
     )
 
 

@@ -168,6 +168,14 @@ def supply_gains(arrays: Arrays, prices: Prices) -> Floats:
     )
 
 
+def gap(arrays: Arrays, worth: float, proven: float) -> float:
+    """(bound - objective) relative to the larger, but to no less than a billionth of what all
+    demand could be worth: where next to nothing can be earned, rounding is no gap."""
+    most = float(arrays.demand_per_s.sum()) * float(np.abs(arrays.worth_usd).max(initial=0.0))
+    scale = max(abs(proven), abs(worth), 1e-9 * most)
+    return (proven - worth) / scale if scale > 0 else 0.0
+
+
 def bound(arrays: Arrays, prices: Prices) -> float:
     """The bound (USD/s) that dual-feasible prices prove; infinite if one is on the unlimited."""
     total = float((arrays.gpu_s_max * capacity_worth(arrays, prices)).sum())
