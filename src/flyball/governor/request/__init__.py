@@ -7,6 +7,7 @@ may have come free.
 
 from flyball.governor.commands import Command, Hold
 from flyball.governor.flight import Flight
+from flyball.governor.loops.queue import urgency
 from flyball.governor.loops.retry import RETRY, RETRY_AFTER_S, spread
 from flyball.governor.request import program, quote
 from flyball.governor.request.allow import allow
@@ -99,8 +100,7 @@ def _observe(
 def reconsider(state: State, at: Seconds, out: list[Command]) -> None:
     """Room may have come free: try the held, dearest lateness first.
 
-    Order: value over work, raised with the share of the waiting time used up (the Gc-mu rule of
-    Mandelbaum & Stolyar 2004, with convex delay cost value * (waited / allowed)^2).
+    The order is that of `governor/loops/queue.py`.
     """
     if state.programs.by_class and state.programs.in_line:
         _begin_sessions(state, at, out)
@@ -138,6 +138,6 @@ def _begin_sessions(state: State, at: Seconds, out: list[Command]) -> None:
 
 
 def _urgency(flight: Flight, at: Seconds) -> float:
-    allowed = max(1e-3, flight.held_until - flight.arrived_at)
     work = flight.prompt_tokens + 8.0 * flight.output_tokens
-    return flight.value_usd / work * (0.05 + (at - flight.arrived_at) / allowed)
+    waited_s, allowed_s = at - flight.arrived_at, flight.held_until - flight.arrived_at
+    return urgency(flight.value_usd, work, waited_s, allowed_s)
