@@ -28,6 +28,7 @@ from flyball.serve.config.model import (
 )
 from flyball.serve.config.references import NOT_SCRAPED, endpoint_name, endpoint_section
 from flyball.serve.config.sessions import build_sessions
+from flyball.serve.config.steering import build_foreign, build_loops
 from flyball.serve.config.text import Document
 from flyball.units import MS_PER_S, US_PER_S
 
@@ -201,4 +202,6 @@ def build_policy(
         refuse_without_ledger=file.ledger.on_fault == "refuse",
         workers=file.listen.workers,
         tick_s=tick_s,
+        loops=build_loops(file.loops),
+        foreign_loops=build_foreign(file.foreign_loops),
     )

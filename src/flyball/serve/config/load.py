@@ -35,12 +35,14 @@ from flyball.serve.config.model import (
 from flyball.serve.config.promises import check_promises
 from flyball.serve.config.references import check_references, endpoint_name, endpoint_section
 from flyball.serve.config.shape import check_shape
+from flyball.serve.config.steering import ActuatorSection, check_steering
 from flyball.serve.config.surroundings import (
     Secrets,
     check_tls,
     read_credentials,
     read_headers,
     read_keys,
+    read_operators,
 )
 from flyball.serve.config.text import Document, parse
 from flyball.units import Bytes, Ratio, Seconds
@@ -83,6 +85,8 @@ class Config(Struct, frozen=True, kw_only=True):
 
     `credentials` holds engines' API keys and `tls_ca` CA files, both by endpoint name. `digest` is
     the SHA-256 of the content (secrets left out), equal for files that mean the same.
+    `actuator_secrets` are by "ACTUATOR SCOPE"; `admin_sha256` is the operators' key's, "" = anyone
+    may (this machine alone, no principals), None = nobody.
     """
 
     source: str
@@ -100,6 +104,9 @@ class Config(Struct, frozen=True, kw_only=True):
     watch: bool
     digest: str
     warnings: tuple[ConfigError, ...] = ()
+    actuators: tuple[ActuatorSection, ...] = ()
+    actuator_secrets: Secrets = msgspec.field(default_factory=lambda: Secrets({}))
+    admin_sha256: str | None = None
 
 
 def load(
@@ -179,6 +186,8 @@ def _checked(
     check_tls(file, document, folder)
     credentials = read_credentials(file, document, env, is_lenient=is_lenient)
     headers = read_headers(file, document, env, is_lenient=is_lenient)
+    operators = read_operators(file, document, env, is_lenient=is_lenient)
+    check_steering(file.loops, file.actuators, _scopes(file), document)
     keys = read_keys(file, document, env, is_lenient=is_lenient)
     profiles = build_profiles(file, document, catalogue())
     classes = build_classes(file)
@@ -190,7 +199,16 @@ def _checked(
     if document.is_bad:
         raise ConfigErrors(document.errors)
     policy = build_policy(file, classes, principals)
-    return _config(file, document, folder, fleet, policy, credentials, headers)
+    made = _config(file, document, folder, fleet, policy, credentials, headers)
+    actuator_secrets, admin_sha256 = operators
+    return msgspec.structs.replace(
+        made, actuator_secrets=actuator_secrets, admin_sha256=admin_sha256
+    )
+
+
+def _scopes(file: FleetFile) -> dict[str, object]:
+    """Everything that a loop may act on by name."""
+    return {**file.pools, **file.sites, **file.classes}
 
 
 def _is_bad_in(document: Document, *sections: str) -> bool:
@@ -224,6 +242,7 @@ def _config(
         "scrape": ScrapeSettings(**in_seconds(file.scrape)),
         "tls_ca": _authorities(file, folder),
         "watch": file.watch,
+        "actuators": tuple(_absolute(one, folder) for one in file.actuators),
     }
     telemetry = in_seconds(file.telemetry)
     digest = sha256(msgspec.json.encode([parts, telemetry], order="deterministic")).hexdigest()
@@ -236,6 +255,15 @@ def _config(
         digest=digest,
         warnings=tuple(document.errors),
         **parts,
+    )
+
+
+def _absolute(one: ActuatorSection, folder: Path) -> ActuatorSection:
+    """Its files from the folder of the fleet file."""
+    return msgspec.structs.replace(
+        one,
+        ca=str(folder / one.ca) if one.ca else "",
+        token_file=str(folder / one.token_file) if one.token_file else "",
     )
 
 

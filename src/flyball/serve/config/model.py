@@ -13,6 +13,12 @@ from flyball.model.fleet import EngineKind, Surface, Tier
 from flyball.model.request import RequestClass
 from flyball.serve.config.limits import Limits
 from flyball.serve.config.sessions import SessionsSection
+from flyball.serve.config.steering import (
+    ActuatorSection,
+    AdminSection,
+    ForeignLoopSection,
+    LoopSection,
+)
 from flyball.units import ms_from_seconds
 
 ENV_MARK = "x-env"
@@ -479,3 +485,13 @@ class FleetFile(_Section, frozen=True, kw_only=True):
     ledger: Annotated[LedgerSection, Meta(description="Record of decisions.")] = LedgerSection()
     scrape: Annotated[ScrapeSection, Meta(description="Reading engines.")] = ScrapeSection()
     telemetry: Annotated[TelemetrySection, Meta(description="OpenTelemetry.")] = TelemetrySection()
+    loops: Annotated[
+        tuple[LoopSection, ...], Meta(description="Loops of the control period that run.")
+    ] = ()
+    foreign_loops: Annotated[
+        tuple[ForeignLoopSection, ...], Meta(description="Loops of others on the same fleet.")
+    ] = ()
+    actuators: Annotated[
+        tuple[ActuatorSection, ...], Meta(description="What drives enforced set-points.")
+    ] = ()
+    admin: Annotated[AdminSection, Meta(description="Who may hold loops.")] = AdminSection()

@@ -159,6 +159,25 @@ def read_keys(
     return digests
 
 
+def read_operators(
+    file: FleetFile, document: Document, env: Mapping[str, str], *, is_lenient: bool = False
+) -> tuple[Secrets, str | None]:
+    """Secrets of actuators by "ACTUATOR SCOPE", and the SHA-256 of the operators' key ("" = none is
+    asked for, None = nobody may)."""
+    secrets: dict[str, str] = {}
+    for i, one in enumerate(file.actuators):
+        if one.secret_env is not None:
+            path: Path = ("actuators", i, "secret_env")
+            if secret := _variable(document, path, one.secret_env, env, is_lenient):
+                secrets[f"{one.actuator} {one.scope}"] = secret
+    variable = file.admin.key_env
+    if variable is not None:
+        key = _variable(document, ("admin", "key_env"), variable, env, is_lenient)
+        return Secrets(secrets), sha256(key.encode()).hexdigest() if key else None
+    is_alone = file.listen.host in ("127.0.0.1", "::1", "localhost") and not file.principals
+    return Secrets(secrets), "" if is_alone else None
+
+
 def _key_digest(
     document: Document,
     path: Path,
