@@ -17,6 +17,7 @@ from flyball.governor.request.identify import identify
 from flyball.governor.request.pick import Choice, Wait, force, pick
 from flyball.governor.request.place import place
 from flyball.governor.request.settle import refused
+from flyball.governor.request.tier import pick_tier
 from flyball.governor.state import State
 from flyball.model.faults import Refusal
 from flyball.units import Seconds
@@ -68,7 +69,7 @@ def _feeding_itself(state: State, flight: Flight, at: Seconds) -> Refusal | None
 
 def decide(state: State, flight: Flight, at: Seconds, out: list[Command]) -> None:
     """Pick, then place, hold or refuse."""
-    answer = pick(state, flight, at)
+    answer = pick_tier(state, flight, at)
     if isinstance(answer, Choice):
         place(state, flight, at, answer, out)
     elif state.policy.mode == "observe" and not flight.tried:
@@ -114,7 +115,7 @@ def reconsider(state: State, at: Seconds, out: list[Command]) -> None:
         if noes >= HELD_NOES_MAX:
             state.held.extend(waiting[place_in_line:])
             return
-        answer = pick(state, flight, at)
+        answer = pick_tier(state, flight, at)
         if isinstance(answer, Choice):
             place(state, flight, at, answer, out)
         elif isinstance(answer, Wait):

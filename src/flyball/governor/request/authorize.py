@@ -10,19 +10,9 @@ from flyball.units import Seconds
 
 def authorize(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Refusal | None:
     """Set the flight's scope; write its feasibility down when it is new; refuse if it is empty."""
-    head = flight.head
-    key = (
-        flight.principal.name,
-        flight.klass.name,
-        head.model,
-        head.operation,
-        head.jurisdiction_hint,
-    )
-    scope = state.scopes.get(key)
+    scope = scope_of(state, flight, flight.head.model)
     if scope is None:
-        if head.model not in state.models:
-            return Refusal(code="model_not_found", detail=repr(head.model))
-        scope = _make_scope(state, flight, key)
+        return Refusal(code="model_not_found", detail=repr(flight.head.model))
     flight.scope = scope
     note_feasibility(state, scope, at, out)
     if scope.count == 0:
@@ -38,19 +28,31 @@ def note_feasibility(state: State, scope: Scope, at: Seconds, out: list[Command]
         out.append(Record(scope.feasibility(at, state.view)))
 
 
+def scope_of(state: State, flight: Flight, model: str) -> Scope | None:
+    """Where this request may run if `model` answers it; None if no pool serves that."""
+    head = flight.head
+    principal, klass = flight.principal.name, flight.klass.name
+    key = (principal, klass, model, head.operation, head.jurisdiction_hint)
+    scope = state.scopes.get(key)
+    if scope is None and model in state.models:
+        scope = _make_scope(state, flight, key)
+    return scope
+
+
 def _make_scope(state: State, flight: Flight, key: tuple[str, ...]) -> Scope:
     if len(state.scopes) >= SCOPES_MAX:
         # Hints are client-given, so the table is bounded: start over rather than grow.
         state.scopes.clear()
+    head = flight.head
     scope = build_scope(
         state.record_id("scope"),
         state.view,
         state.policy,
         flight.principal,
         flight.klass,
-        flight.head.model,
-        flight.head.operation,
-        flight.head.jurisdiction_hint,
+        key[2],
+        head.operation,
+        head.jurisdiction_hint,
     )
     state.scopes[key] = scope
     return scope
