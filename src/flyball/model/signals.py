@@ -61,3 +61,4 @@ class Settled(Struct, frozen=True, kw_only=True, gc=False):
     jurisdiction: str = ""
     guaranteed: bool = False
     penalty_usd: float = 0.0
+    status: int = 0

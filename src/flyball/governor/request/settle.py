@@ -361,4 +361,5 @@ def _settled(flight: Flight, outcome: Outcome, endpoint: EndpointState | None) -
         jurisdiction=endpoint.jurisdiction if endpoint else "",
         guaranteed=flight.guarantee is not None,
         penalty_usd=outcome.penalty_usd,
+        status=outcome.status,
     )

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from flyball.dialects.engines import ENGINES
-from flyball.governor.policy import Policy, Pricing, Resilience
+from flyball.governor.policy import Policy, Pricing, Promises, Resilience
 from flyball.model.fleet import Endpoint, Fleet, Pool, Site
 from flyball.model.profile import PowerCurve, Profile, StepCost
 from flyball.model.request import (
@@ -159,7 +159,10 @@ def build_classes(file: FleetFile) -> tuple[RequestClass, ...]:
     classes: list[RequestClass] = []
     for name, section in file.classes.items():
         fields = in_seconds(section)
+        fields.update(in_seconds(fields.pop("contract")))
         promise = Promise(**{key: fields.pop(key) for key in Promise.__struct_fields__})
+        if fields["realtime"] and promise.e2e_s:
+            fields["deadline_s"] = min(fields["deadline_s"], promise.e2e_s)
         fields["context"] = msgspec.convert(section.context, ContextRule, from_attributes=True)
         fields["output"] = msgspec.convert(section.output, OutputRule, from_attributes=True)
         fields["tiers"] = tuple(
@@ -199,6 +202,7 @@ def build_policy(
         baseline=file.baseline,
         pricing=Pricing(**pricing),
         resilience=Resilience(**in_seconds(file.resilience)),
+        promises=Promises(**in_seconds(file.promises)),
         refuse_without_ledger=file.ledger.on_fault == "refuse",
         workers=file.listen.workers,
         tick_s=tick_s,

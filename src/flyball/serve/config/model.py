@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from flyball.governor.policy import Policy, Pricing, Resilience
 from flyball.model.fleet import EngineKind, Surface, Tier
 from flyball.model.request import RequestClass
+from flyball.serve.config.contracts import ContractSection, PromisesSection
 from flyball.serve.config.limits import Limits
 from flyball.serve.config.sessions import SessionsSection
 from flyball.serve.config.steering import (
@@ -231,6 +232,7 @@ class ClassSection(_Section, frozen=True, kw_only=True):
     deadline_s: Annotated[Positive, Meta(description="After this the request is ended, s.")] = (
         _CLASS.deadline_s
     )
+    contract: Annotated[ContractSection, Meta(description="What it is owed.")] = ContractSection()
     context: Annotated[ContextSection, Meta(description="Dropping old turns.")] = ContextSection()
     output: Annotated[OutputSection, Meta(description="Length of answers.")] = OutputSection()
     tiers: Annotated[
@@ -481,6 +483,7 @@ class FleetFile(_Section, frozen=True, kw_only=True):
     resilience: Annotated[ResilienceSection, Meta(description="Retries, circuits.")] = (
         ResilienceSection()
     )
+    promises: Annotated[PromisesSection, Meta(description="Quotes.")] = PromisesSection()
     limits: Annotated[LimitsSection, Meta(description="Connection limits.")] = LimitsSection()
     ledger: Annotated[LedgerSection, Meta(description="Record of decisions.")] = LedgerSection()
     scrape: Annotated[ScrapeSection, Meta(description="Reading engines.")] = ScrapeSection()

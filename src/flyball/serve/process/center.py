@@ -11,6 +11,7 @@ from pathlib import Path
 from flyball.dialects.engines import read_metrics
 from flyball.governor.commands import Notice
 from flyball.governor.events import BoardReceived, Event, LedgerChanged, Sampled, Solved, Tick
+from flyball.governor.objectives import Objectives
 from flyball.ledger.record import decode
 from flyball.model.decision import ConfigSet, LoopAction, Record
 from flyball.model.fleet import Fleet
@@ -26,6 +27,7 @@ from flyball.serve.process.pages import Condition, Reading
 from flyball.serve.process.reload import Reloader, fixed_changes
 from flyball.serve.process.solve import SolverThread
 from flyball.serve.process.station import trusted
+from flyball.serve.process.steering import Steering
 from flyball.serve.relay.clock import Clock
 from flyball.serve.telemetry.prometheus import Telemetry
 from flyball.units import MS_PER_S, Seconds
@@ -58,6 +60,7 @@ class Center:
         loop = asyncio.get_running_loop()
         self.config = config
         self.telemetry = telemetry
+        self.objectives = Objectives(config.policy.classes)
         self._numbers = _numbers(config.fleet)
         self.board: PriceBoard = NO_BOARD
         self.readings: dict[int, Reading] = {}
@@ -78,6 +81,7 @@ class Center:
         )
         self._solver = SolverThread(Solver, self._solved, self.now, SOLVE_S_MAX)
         self._scraper = Scraper(read_metrics, self._sampled, self.now, scrape_limits(config))
+        self.steering = Steering(config, telemetry, feed, share, self.now)
         self.reloader = Reloader(Path(config.source), config, adjust, self._adopt, self._config_bad)
 
     def start(self) -> None:
@@ -94,6 +98,7 @@ class Center:
         self._scraper.replace(scrape_targets(self.config))
         self._scraper.start()
         self.reloader.start()
+        self.steering.start()
         self._tick_task = asyncio.create_task(self._tick(), name="tick")
 
     async def stop(self) -> int:
@@ -102,6 +107,7 @@ class Center:
             self._tick_task.cancel()
         self._solver.stop()
         await self.reloader.stop()
+        await self.steering.stop()
         await self._scraper.stop()
         lost = await asyncio.to_thread(self.recorder.close)
         await asyncio.to_thread(self.telemetry.close)
@@ -142,6 +148,8 @@ class Center:
             number = self._numbers.get(record.scope)
             if number is not None:
                 self.telemetry.circuit(number, "open" if record.new == "true" else "closed")
+        elif isinstance(record, LoopAction):
+            self.steering.watch(record)
 
     def solve(self, problem: Problem) -> None:
         """Answered by `Solved`, later."""
@@ -156,6 +164,7 @@ class Center:
     def report(self, settled: tuple[Settled, ...]) -> None:
         """Outcomes, for the metrics."""
         self.telemetry.settled(settled)
+        self.objectives.take(settled)
 
     def notice(self, notice: Notice) -> None:
         """A line for the operator."""
@@ -172,6 +181,7 @@ class Center:
             self._clock.slew()
             self._feed(Tick(self.now()))
             self.telemetry.in_flight(self._loads())
+            self.telemetry.contracts(self.objectives.read(self.now()))
             self.telemetry.sealed(self.recorder.acked - self.recorder.recovery.size)
 
     def _sampled(self, event: Sampled) -> None:
@@ -184,6 +194,8 @@ class Center:
         self.telemetry.sampled(event.endpoint, event.sample, event.at)
         self._feed(event)
         self._share(event)
+        if event.sample is not None:
+            self.steering.seen(event.endpoint)
 
     def _solved(self, event: Solved) -> None:
         self._feed(event)
@@ -203,7 +215,9 @@ class Center:
         self._on_config(config)
         old, self.config = self.config, config
         self.readings.clear()
+        self._adoption = asyncio.create_task(self.steering.adopt(config))
         self.telemetry.adopt(config)
+        self.objectives.adopt(config.policy.classes)
         self._numbers = _numbers(config.fleet)
         self._scraper.replace(scrape_targets(config), scrape_limits(config))
         text = f"{config.source}: in force (digest {config.digest[:12]})"

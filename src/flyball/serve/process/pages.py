@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from flyball.governor.objectives import Contract
 from flyball.model.fleet import Fleet
 from flyball.model.prices import PriceBoard
 from flyball.model.signals import EngineSample, PeerLoad, Quality
@@ -19,6 +20,7 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 METRICS = "/metrics"
 PRICES = "/v1/flyball/prices"
 FLEET = "/v1/flyball/fleet"
+LOOPS = "/v1/flyball/loops"
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -56,16 +58,24 @@ def quality(reading: Reading, is_scraped: bool, at: Seconds, age_s_max: Seconds)
     return "fresh" if is_fresh else "stale"
 
 
-def prices_page(board: PriceBoard, at: Seconds, mode: str) -> bytes:
-    """The board with its age and whether it may still be acted on."""
+def prices_page(
+    board: PriceBoard, at: Seconds, mode: str, contracts: Sequence[Contract] = ()
+) -> bytes:
+    """The board with its age and whether it may still be acted on, and each class's contract."""
     page = {
         "mode": mode,
         "at": at,
         "age_s": board.age_s(at) if board.version else None,
         "valid": board.is_valid(at),
         "board": msgspec.to_builtins(board),
+        "objectives": [_contract(one) for one in contracts],
     }
     return msgspec.json.encode(page)
+
+
+def _contract(one: Contract) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(one)
+    return {"class": fields.pop("name"), **fields, "burn": dict(one.burn)}
 
 
 def fleet_page(

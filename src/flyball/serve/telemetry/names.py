@@ -75,6 +75,27 @@ REQUESTS = _counter(
 IN_TIME = _counter(
     "flyball_requests_in_time_total", "", "class", "Requests served within their promise."
 )
+PROMISES = _counter(
+    "flyball_promises_total", "", "class result", "Guarantees settled; result = kept or broken."
+)
+PENALTY = _counter(
+    "flyball_promise_penalty_usd_total", "USD", "class", "What broken guarantees cost."
+)
+OBJECTIVE = _gauge(
+    "flyball_objective_ratio", "", "class", "Share of requests owed an answer as promised."
+)
+BUDGET_LEFT = _gauge(
+    "flyball_objective_budget_left_ratio",
+    "",
+    "class",
+    "Error budget left over the objective's window; below 0 = overdrawn.",
+)
+BURN = _gauge(
+    "flyball_objective_burn_ratio",
+    "",
+    "class window",
+    "Misses per request over 1 - objective; 1 = the budget lasts exactly its window.",
+)
 VALUE = _counter(
     "flyball_value_usd_total", "USD", "class", "Worth of the answers that came in time."
 )
@@ -157,6 +178,12 @@ RECORDS = _counter("flyball_records_sealed_total", "", "", "Records that are dur
 LEDGER_UP = _gauge("flyball_ledger_available", "", "", "1 = records are kept, 0 = they are not.")
 LOOP_ACTIONS = _counter(
     "flyball_loop_actions_total", "", "loop actuator", "Set-points moved, by loop."
+)
+LOOP_SETPOINT = _gauge(
+    "flyball_loop_setpoint", "", "loop actuator scope", "Where the set-point stands."
+)
+LOOP_WISH = _gauge(
+    "flyball_loop_wish", "", "loop actuator scope", "Where the loop wants it: advised or enforced."
 )
 CONFIG_CHANGES = _counter(
     "flyball_config_changes_total",

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from flyball.governor.commands import Notice
+from flyball.governor.commands import Advise, Notice
+from flyball.governor.objectives import Contract
 from flyball.model.decision import (
     ConfigSet,
     Intent,
@@ -100,10 +101,25 @@ class Telemetry:
             if self._tracing is not None:
                 self._tracing.settled(one)
 
+    def contracts(self, found: Iterable[Contract]) -> None:
+        """How the classes' objectives stand."""
+        for one in found:
+            self._put(names.OBJECTIVE, one.objective, one.name)
+            self._put(names.BUDGET_LEFT, one.budget_left_ratio, one.name)
+            for window, burn in one.burn:
+                self._put(names.BURN, burn, one.name, window)
+
     def recorded(self, record: Record) -> None:
         """A record on its way to the ledger."""
         if taker := self._takers.get(type(record)):
             taker(record)
+
+    def wished(self, advice: Advise) -> None:
+        """A loop wishes a set-point (its names come from the fleet file, so they are few)."""
+        labels = (advice.loop, advice.actuator, advice.scope)
+        self._put(names.LOOP_SETPOINT, advice.present, *labels)
+        if advice.wish is not None:
+            self._put(names.LOOP_WISH, advice.wish, *labels)
 
     def published(self, board: PriceBoard) -> None:
         """Prices came into force."""
@@ -289,6 +305,8 @@ class _Row:
             self.again.value += one.attempts - 1
         if one.held_s > 0:
             self.held.observe(one.held_s)
+        if one.guaranteed and one.outcome != "client-gone":
+            self._promised(one)
         if one.outcome == "refused":
             return
         if one.in_time:
@@ -303,6 +321,12 @@ class _Row:
             self.predicted.value += one.ttft_s_predicted
             if one.output_tokens > 1:
                 self.tpot.observe((one.e2e_s - one.ttft_s) / (one.output_tokens - 1))
+
+    def _promised(self, one: Settled) -> None:
+        klass = self.labels[0]
+        result = "broken" if one.penalty_usd > 0.0 else "kept"
+        self.meters.cell(names.PROMISES, klass, result).value += 1
+        self.meters.cell(names.PENALTY, klass).value += one.penalty_usd
 
     def _outcome(self, one: Settled) -> tuple[Cell, Cell]:
         """Bounded: outcomes and fault codes are the core's own words."""
