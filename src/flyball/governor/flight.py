@@ -44,6 +44,7 @@ class Flight:
         "arrived_at",
         "attempt",
         "attempts_max",
+        "bid_usd",
         "blocks_believed",
         "blocks_held",
         "cached_tokens",
@@ -77,6 +78,7 @@ class Flight:
         "request_id",
         "scope",
         "session",
+        "session_calls",
         "session_source",
         "tpot_bias_log",
         "tpot_s",
@@ -97,11 +99,13 @@ class Flight:
         self.class_index = 0
         self.scope: Scope = NOWHERE
         self.session = ""
+        self.session_calls = 0
         self.session_source = ""
         self.lineage = request_id
         self.is_retry = False
         self.program: Program | None = None
         self.advice = ""
+        self.bid_usd: Usd = 0.0
         self.prompt_tokens = 0
         self.granted: Granted | None = None
         self.output_tokens = 0

@@ -79,7 +79,7 @@ def _set_session(state: State, flight: Flight, at: Seconds) -> None:
     else:
         return
     flight.session = key
-    sessions.touch(key, at)
+    flight.session_calls = sessions.touch(key, at).calls
 
 
 def _set_lineage(state: State, flight: Flight, at: Seconds) -> None:
