@@ -393,6 +393,10 @@ class Control:
                     self._center.publish(command.board)
                 case commands.Notice():
                     self._center.notice(command)
+                case commands.Set():
+                    self._center.steering.set(command)
+                case commands.Advise():
+                    self._center.steering.advise(command)
                 case _:
                     raise AssertionError(f"the control's core asked for {type(command).__name__}")
 

@@ -85,7 +85,14 @@ class Configure(Struct, frozen=True, tag=True):
     generation: int
 
 
-Shared = events.Sampled | events.BoardReceived | events.LedgerChanged | events.EndpointDraining
+Shared = (
+    events.Sampled
+    | events.BoardReceived
+    | events.LedgerChanged
+    | events.EndpointDraining
+    | events.LoopModeSet
+    | events.HoldSet
+)
 
 
 class Feed(Struct, frozen=True, tag=True):

@@ -1,9 +1,9 @@
 """What is answered by the gateway itself, and at which path?
 
 `/healthz` (the process lives), `/readyz` (it would admit a request), `/metrics`, `/v1/models`, and
-`/v1/flyball/prices`, `/v1/flyball/fleet` and `/v1/flyball/loops`. The last three and the metrics are
-known to the process that holds the `Center`; a worker asks it for them. What follows a `?` after the
-loops' path is an operator's act, as JSON, that the asking process has allowed.
+`/v1/flyball/prices`, `/v1/flyball/fleet` and `/v1/flyball/loops`. The last three and the metrics
+are known to the process that holds the `Center`; a worker asks it for them. What follows a `?`
+after the loops' path is an operator's act, as JSON, that the asking process has allowed.
 """
 
 from collections.abc import Sequence

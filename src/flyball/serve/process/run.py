@@ -142,6 +142,8 @@ class Whole:
                     publish=center.publish,
                     report=center.report,
                     notice=center.notice,
+                    set=center.steering.set,
+                    advise=center.steering.advise,
                 ),
                 condition=lambda: center.condition,
                 page=self._page,

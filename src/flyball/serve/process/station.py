@@ -18,7 +18,16 @@ from flyball.governor.governor import Governor
 from flyball.model.signals import PeerLoad
 from flyball.serve.config import Config
 from flyball.serve.config.surroundings import Secrets
-from flyball.serve.process.pages import FLEET, JSON, METRICS, PRICES, Condition, readiness
+from flyball.serve.process.operator import Act, read_act
+from flyball.serve.process.pages import (
+    FLEET,
+    JSON,
+    LOOPS,
+    METRICS,
+    PRICES,
+    Condition,
+    readiness,
+)
 from flyball.serve.process.quotes import QuoteExchange, QuoteTable
 from flyball.serve.relay.clock import Clock
 from flyball.serve.relay.gateway import Entrances, Gateway, Routes, Sinks
@@ -53,6 +62,7 @@ class Station:
         self._condition = condition
         self._page = page
         self._models = _models(config)
+        self._admin_sha256 = config.admin_sha256
         self.endpoints_count = len(config.fleet.endpoints)
         self.now = clock.now
         self.quotes = QuoteExchange(
@@ -86,6 +96,7 @@ class Station:
     def replace(self, config: Config) -> None:
         """A new configuration comes into force."""
         self._models = _models(config)
+        self._admin_sha256 = config.admin_sha256
         self.endpoints_count = len(config.fleet.endpoints)
         self.gateway.replace_fleet(config.fleet, config.policy, config.digest, entrances(config))
 
@@ -111,13 +122,15 @@ class Station:
     # The gateway's own pages.
 
     def _routes(self) -> Routes:
-        asked = {(b"GET", path.encode()): self._asked(path) for path in (METRICS, PRICES, FLEET)}
+        pages = (METRICS, PRICES, FLEET, LOOPS)
+        asked = {(b"GET", path.encode()): self._asked(path) for path in pages}
         own = {
             (b"GET", b"/healthz"): self._health,
             (b"GET", b"/readyz"): self._ready,
             (b"GET", b"/v1/models"): self._answer,
             (b"GET", b"/v1/models/"): self._answer,
             (b"GET", b"/v2/"): self._answer,
+            (b"POST", LOOPS.encode()): self._act,
         }
         return {**own, **asked}
 
@@ -131,6 +144,17 @@ class Station:
     def _answer(self, request: Request) -> GatewayPage:
         is_ready = readiness(self._condition())[0] == 200
         return surface.answer(request.target, self._models, is_ready)
+
+    async def _act(self, request: Request) -> GatewayPage:
+        """An operator's act: allowed or refused here, carried out where the plan is made."""
+        act = read_act(request, self._admin_sha256)
+        if isinstance(act, Act):
+            said = msgspec.json.encode(act).decode()
+            status, content_type, body = await self._page(f"{LOOPS}?{said}")
+        else:
+            status, content_type = act[0], JSON
+            body = msgspec.json.encode({"error": act[1]})
+        return status, [(b"content-type", content_type.encode())], body
 
     def _asked(self, path: str) -> Callable[[Request], Awaitable[GatewayPage]]:
         async def show(request: Request) -> GatewayPage:

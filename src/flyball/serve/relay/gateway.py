@@ -18,6 +18,7 @@ from flyball.dialects import surface
 from flyball.dialects.quotes import PATH as QUOTE_PATH
 from flyball.governor.commands import (
     Abort,
+    Advise,
     Command,
     Forward,
     Hold,
@@ -28,6 +29,7 @@ from flyball.governor.commands import (
     Record,
     Reject,
     Report,
+    Set,
     Solve,
 )
 from flyball.governor.events import ClientGone, DrainBegun, Event, FleetChanged, RequestArrived
@@ -79,6 +81,8 @@ class Sinks:
     publish: Callable[[PriceBoard], None]
     report: Callable[[tuple[Settled, ...]], None]
     notice: Callable[[Notice], None]
+    set: Callable[[Set], None] = lambda command: None
+    advise: Callable[[Advise], None] = lambda advice: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +123,9 @@ class Gateway:
         self._decision_times: deque[Seconds] = deque(maxlen=DECISION_TIMES_MAX)
         self._sinks = sinks
         self._routes = routes or {}
-        self._has_post_pages = any(method == b"POST" for method, _ in self._routes)
+        self._post_pages = {
+            path: page for (method, path), page in self._routes.items() if method == b"POST"
+        }
         self._clock = clock or Clock()
         self._draw = draw
         self._exchanges: dict[str, Exchange] = {}
@@ -147,6 +153,8 @@ class Gateway:
             Publish: lambda command: sinks.publish(command.board),
             Report: lambda command: sinks.report(command.settled),
             Notice: sinks.notice,
+            Set: sinks.set,
+            Advise: sinks.advise,
         }
         if self._quotes is not None:
             self._carry_out[Quoted] = self._quotes.quoted
@@ -257,8 +265,7 @@ class Gateway:
         if request.method == b"POST":
             if self._quotes is not None and request.target == QUOTE_PATH:
                 return self._quotes.page
-            if not self._has_post_pages:
-                return None
+            return self._post_pages.get(request.target)
         method = b"GET" if request.method == b"HEAD" else request.method
         path = request.target.partition(b"?")[0]
         page = routes.get((method, path))
@@ -400,13 +407,15 @@ class Gateway:
             pool = fleet.pool(endpoint.pool)
             access = entrances.access.get(endpoint.name, NO_ACCESS)
             tls = entrances.tls.get(endpoint.name)
-            key = (endpoint.url, tls, access, pool.served_model, pool.name, endpoint.name)
+            rtt_s = fleet.site_of(pool).rtt_s
+            key = (endpoint.url, tls, access, pool.served_model, pool.name, endpoint.name, rtt_s)
             place = kept.pop(key, None) or Place(
                 key,
                 EndpointPool(self._loop, self.limits, read_address(endpoint.url), tls),
                 access,
                 pool.served_model,
                 place_lines(pool.name, endpoint.name),
+                rtt_s,
             )
             places.append(place)
         self._places = places
