@@ -32,12 +32,14 @@ from flyball.serve.relay.wire import (
     response_head,
     whole_answer,
 )
-from flyball.units import Bytes, Ratio, Seconds
+from flyball.units import MS_PER_S, Bytes, Ratio, Seconds
 
 TAIL_PARTS_MAX = 8
 TAIL_BYTES_MAX: Bytes = surface.TAIL_BYTES
 OVERDUE_S: Seconds = 1.0
 LOOK_RATIO: Ratio = 0.125
+# A deadline nearer than this is worth telling the engine.
+TOLD_S_MAX: Seconds = 10.0
 _CHUNK_LINE = re.compile(rb"\r\n[0-9A-Fa-f]+\r\n")
 _PASSED_ON = frozenset(("upstream_failed", "no_endpoint"))
 _SSE_END = {"chat": b"[DONE]", "completion": b"[DONE]", "message": b"message_stop"}
@@ -46,16 +48,23 @@ _SSE_END = {"chat": b"[DONE]", "completion": b"[DONE]", "message": b"message_sto
 class Place:
     """One endpoint as the driver sees it: its connections and how it is entered."""
 
-    __slots__ = ("access", "key", "lines", "pool", "served_model")
+    __slots__ = ("access", "key", "lines", "pool", "rtt_s", "served_model")
 
     def __init__(
-        self, key: object, pool: EndpointPool, access: Access, served_model: str, lines: bytes
+        self,
+        key: object,
+        pool: EndpointPool,
+        access: Access,
+        served_model: str,
+        lines: bytes,
+        rtt_s: Seconds = 0.0,
     ) -> None:
         self.key = key
         self.pool = pool
         self.access = access
         self.served_model = served_model
         self.lines = lines
+        self.rtt_s = rtt_s
 
 
 class Desk(Protocol):
@@ -171,9 +180,10 @@ class Exchange:
                 target = surface.rewrite_target(target, model)
             else:
                 body = surface.rewrite_model(body, model)
+        left_s = grant.deadline_at - self._desk.now() - place.rtt_s
         head = request_head(
             request, place.pool.address, place.access, self._head.operation, self.id, target,
-            len(body),
+            len(body), left_s * MS_PER_S if left_s < TOLD_S_MAX else 0.0,
         )  # fmt: skip
         place.pool.send(self, request.method, Parts(head, body, request.http10))
 

@@ -36,8 +36,12 @@ def request_head(
     request_id: str,
     target: bytes,
     body_bytes: int,
+    left_ms: float = 0.0,
 ) -> bytes:
-    """The head to send to an engine, with its empty line."""
+    """The head to send to an engine, with its empty line.
+
+    `left_ms` above 0 = how long the engine has from now on, its network taken off.
+    """
     lines = [
         b"%b %b%b HTTP/1.1\r\nHost: %b"
         % (request.method, address.base_path, target, address.authority)
@@ -49,6 +53,8 @@ def request_head(
         lines[1:] = without(lines[1:], request.connection_fields)
     if not request.has_request_id:
         lines.append(b"x-request-id: " + request_id.encode("ascii"))
+    if left_ms > 0.0:
+        lines.append(b"x-flyball-deadline-ms: %.3f" % left_ms)
     if access.key:
         own = "x-api-key: " if operation == "message" else "authorization: Bearer "
         lines.append((own + access.key).encode("latin-1"))

@@ -7,6 +7,7 @@ from msgspec import Struct
 from flyball.governor.policy import Policy, Pricing, Resilience
 from flyball.model.request import Principal, RequestClass
 from flyball.serve.config import model
+from flyball.serve.config.contracts import ContractSection
 from flyball.serve.config.build import in_seconds
 from flyball.serve.config.limits import Limits
 
@@ -28,7 +29,9 @@ def test_sections_have_every_field_of_the_core_and_its_default(
 
 def test_classes_and_principals_cover_the_nouns() -> None:
     fields = set(in_seconds(model.ClassSection())) | {"name", "promise"}
-    assert fields - {"ttft_s", "tpot_s", "e2e_s"} == set(RequestClass.__struct_fields__)
+    fields |= set(in_seconds(ContractSection()))
+    apart = {"ttft_s", "tpot_s", "e2e_s", "contract"}
+    assert fields - apart == set(RequestClass.__struct_fields__)
     mine = set(model.PrincipalSection.__struct_fields__) | {"name"}
     assert mine - {"key", "key_env"} == set(Principal.__struct_fields__)
 

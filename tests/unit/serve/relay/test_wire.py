@@ -36,6 +36,14 @@ def test_a_request_as_it_reaches_an_engine() -> None:
     )
 
 
+def test_an_engine_is_told_how_long_it_has() -> None:
+    told = request_head(
+        ASKED, ADDRESS, Access(), "infer", "req_1", ASKED.target, 9, 7.25
+    )  # fmt: skip
+    assert b"\r\nx-flyball-deadline-ms: 7.250\r\n" in told
+    assert b"deadline" not in sent(Access())
+
+
 def test_whose_key_an_engine_sees() -> None:
     assert b"client-key" not in sent(Access(key="own"))
     assert b"authorization: Bearer own\r\n" in sent(Access(key="own"))
