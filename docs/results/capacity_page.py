@@ -24,8 +24,8 @@ agents' sessions stand, the first 60 s not counted. Load = multiple of a mix, on
   within every promise, as the client sees it; refused ones count as missed.
 - **Safe**: the largest load, at most the steady one, at which moreover every class is back at 95 %
   in the fifth minute after each trouble: 1.6 times the load for 60 s, a tenth of the replicas lost
-  for 120 s, 30 s without telemetry, an accelerator at half speed for 60 s, and where there are
-  several sites, one cut off for 60 s.
+  for 120 s, 30 s without telemetry, an accelerator at half speed for 60 s; where a loop watches a
+  budget for tokens, that set to half for 60 s; where there are several sites, one cut off for 60 s.
 - **Execution error** = value of the calls missed + machines + energy. **Coherence** = value in time
   / the most that any control could make of the same calls on that fleet; **bound** = the load that
   this perfect control could just carry (fluid, perfect information: `sim/bound.py`).
@@ -41,7 +41,7 @@ LIMITS = """## Limits
 
 One 8B model; contexts of coding agents at a fifth of the recorded ones, pauses cut at 20 s. Short
 runs: a seed's edge moves by several per cent with the bursts of its four minutes, hence the
-interval. The bad truncation budget among the standard troubles is not here yet. The bound knows no
+interval, and the edge itself is not sharp: above it a load may pass again. The bound knows no
 chance, so nobody reaches it. Rivals have no admission of their own at defaults, and were given
 none but what their routers hold. The governor's predictor has the form of the twin's engines.
 """

@@ -9,8 +9,9 @@ JOBS = how many processes. A cell that has not been run says so.
 
 import argparse
 import json
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -49,7 +50,7 @@ STEADY_CELLS = (
     ("tiers", "agents"),
 )
 SAFE_CELLS = (("mixed", "agents"), ("uniform", "agents"))
-SAFE_NAMES = ("epp_default", "tuned_loops", "governor", "tuned_governor")
+SAFE_NAMES = ("default_stack", "epp_default", "tuned_loops", "governor", "tuned_governor")
 VIEW_GATEWAYS = (1, 2, 4, 8)
 VIEW_AGES_MS = (50.0, 250.0, 1000.0, 5000.0)
 VIEW_STEPS = (-20, -5, 10)
@@ -64,12 +65,14 @@ def main() -> None:
     ask.add_argument("tables", nargs="*", choices=[[], *TABLES], help="of these only")
     ask.add_argument("--budget", type=float, default=0.0, help="seconds in which runs may begin")
     ask.add_argument("--seeds", type=int, default=len(SEEDS))
+    ask.add_argument("--only", default="", help="only cells whose key this expression matches")
+    ask.add_argument("--samples", type=int, default=SAMPLES, help="of each side's search")
     said = ask.parse_args()
     budget = Budget(said.budget)
     for name in said.tables or TABLES:
         file = KEPT / f"table-{name}.json"
         found = json.loads(file.read_text()) if file.is_file() else {}
-        for key, value in TABLES[name](budget, SEEDS[: said.seeds], found):
+        for key, value in TABLES[name](budget, said, found):
             found[key] = value
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(found, indent=1))
@@ -93,15 +96,15 @@ def contestants() -> dict[str, Contestant]:
     }
 
 
-def steady(budget: Budget, seeds: Sequence[int], found: dict[str, Any]) -> Any:
+def steady(budget: Budget, said: argparse.Namespace, found: dict[str, Any]) -> Any:
     """Steady capacity, cell by cell: the step, and what failed first above it."""
 
     def tasks() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
         for (fleet, mix), (name, one) in product(STEADY_CELLS, contestants().items()):
-            for seed in seeds:
+            for seed in SEEDS[: said.seeds]:
                 key = f"{fleet} {mix} {name} {seed} {code(one.core)}"
                 trial = Trial(fleet=fleet, mix=mix, contestant=one, step=0, seed=seed)
-                if key not in found:
+                if key not in found and re.search(said.only, key):
                     start = _start(found, fleet, mix, name, one)
                     yield key, edge_and_failure, (trial, start)
 
@@ -128,7 +131,7 @@ def edge_and_failure(trial: Trial, start: int) -> dict[str, Any]:
     }
 
 
-def safe(budget: Budget, seeds: Sequence[int], found: dict[str, Any]) -> Any:
+def safe(budget: Budget, said: argparse.Namespace, found: dict[str, Any]) -> Any:
     """Safe capacity: the largest step, not above the steady one, recovered from every trouble."""
     kept = tables()["steady"]
 
@@ -137,10 +140,10 @@ def safe(budget: Budget, seeds: Sequence[int], found: dict[str, Any]) -> Any:
             if name not in contestants():
                 continue
             one = contestants()[name]
-            for seed in seeds:
+            for seed in SEEDS[: said.seeds]:
                 key = f"{fleet} {mix} {name} {seed} {code(one.core)}"
                 trial = Trial(fleet=fleet, mix=mix, contestant=one, step=0, seed=seed)
-                if key in kept and key not in found:
+                if key in kept and key not in found and re.search(said.only, key):
                     yield key, safe_edge, (trial, kept[key]["step"])
 
     return each(budget, tasks())
@@ -151,6 +154,8 @@ def safe_edge(trial: Trial, steady_step: int) -> dict[str, Any]:
     hardest trouble decides early)."""
     step, binding = steady_step, ""
     for trouble in troubles_of(FLEETS[trial.fleet]):
+        if trouble == "budget" and not trial.contestant.truncation:
+            continue  # nothing there to be set wrong
         struck = replace(trial, trouble=trouble)
         while step > steady_step - 60 and not _overcome(struck, step):
             step, binding = step - (1 if step > steady_step - 4 else 3), trouble
@@ -162,7 +167,7 @@ def _overcome(trial: Trial, step: int) -> bool:
     return passes(at, played(at))
 
 
-def tuned(budget: Budget, seeds: Sequence[int], found: dict[str, Any]) -> Any:
+def tuned(budget: Budget, said: argparse.Namespace, found: dict[str, Any]) -> Any:
     """Both searches on the tuning cell and seeds; the same number of samples each."""
     fleet, mix = TUNING_CELL
     sides = {
@@ -178,7 +183,7 @@ def tuned(budget: Budget, seeds: Sequence[int], found: dict[str, Any]) -> Any:
             at = replace(base, contestant=one, step=step)
             return all(is_steady(played(replace(at, seed=seed))) for seed in TUNING_SEEDS)
 
-        def said(best: Best, name: str = name) -> None:
+        def told(best: Best, name: str = name) -> None:
             _keep_tuned(name, best)
             if best.samples % 10 == 0:
                 print(f"{name} {best}", file=sys.stderr, flush=True)
@@ -188,7 +193,7 @@ def tuned(budget: Budget, seeds: Sequence[int], found: dict[str, Any]) -> Any:
         first = [edge_of(replace(base, seed=seed), 5) for seed in TUNING_SEEDS]
         begin = Best(contestant=DEFAULTS[default], step=min(first), samples=0)
         try:
-            best = search(spaces, retries, begin, SAMPLES, good, 7, said)
+            best = search(spaces, retries, begin, said.samples, good, 7, told)
         except TimeoutError:
             continue
         yield name, msgspec.to_builtins(best)
@@ -205,16 +210,16 @@ def _keep_tuned(name: str, best: Best) -> None:
     TUNED.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def views(budget: Budget, seeds: Sequence[int], found: dict[str, Any]) -> Any:
+def views(budget: Budget, said: argparse.Namespace, found: dict[str, Any]) -> Any:
     """Share of the calls in time, by gateways and age, at a few loads."""
     names = [name for name in ("governor", "epp_default", "tuned_loops") if name in contestants()]
 
     def tasks() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
         for gateways, age, step, name in product(VIEW_GATEWAYS, VIEW_AGES_MS, VIEW_STEPS, names):
             one = contestants()[name]
-            key = f"{gateways} {age:g} {step} {name} {seeds[0]} {code(one.core)}"
-            trial = Trial(fleet="mixed", mix="agents", contestant=one, step=step, seed=seeds[0])
-            if key not in found:
+            key = f"{gateways} {age:g} {step} {name} {SEEDS[0]} {code(one.core)}"
+            trial = Trial(fleet="mixed", mix="agents", contestant=one, step=step, seed=SEEDS[0])
+            if key not in found and re.search(said.only, key):
                 yield key, share_in_time, (replace(trial, gateways=gateways, age_ms=age),)
 
     return each(budget, tasks())

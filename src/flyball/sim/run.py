@@ -36,7 +36,7 @@ from flyball.sim.scaling import Scaling
 from flyball.sim.scenario import Scenario
 from flyball.sim.sessions import Retries, program_reports
 from flyball.sim.spend import Spend
-from flyball.sim.triggers import arm, spiked
+from flyball.sim.triggers import arm, spiked, squeeze
 from flyball.units import Ratio, Seconds, Tokens, seconds_from_ms, usd_per_joule
 
 PROGRESS_S: Seconds = 5.0
@@ -228,6 +228,7 @@ class World:
         self.spend = Spend(self.cores, loops.budget_usd_per_hour, loops.tuned.get(TRUNCATION))
         period_s = self.spend.period_s
         self.clock.every(period_s, self.spend.look, period_s)
+        squeeze(scenario.triggers, self.clock, self.spend)
         self.programs = Programs(
             self.clock,
             grouped(scenario.workload.programs, grain),

@@ -249,12 +249,23 @@ class LoopsShape(_Section, frozen=True, kw_only=True):
 class Trigger(_Section, frozen=True, kw_only=True):
     """A trouble and its time. `target` = an endpoint, a pool (its first replica) or a site."""
 
-    kind: Literal["spike", "replica-loss", "slow", "telemetry-outage", "partition", "early-close"]
+    kind: Literal[
+        "spike",
+        "replica-loss",
+        "slow",
+        "telemetry-outage",
+        "partition",
+        "early-close",
+        "budget-cut",
+    ]
     at_s: NotNegative
     for_s: Positive
     target: Annotated[str, Meta(description="Whom it strikes; empty = all, where that fits.")] = ""
     factor: Annotated[
-        Positive, Meta(description="spike: of load; slow: of step time; early-close: share.")
+        Positive,
+        Meta(
+            description="spike: of load; slow: of step time; budget-cut: of it; early-close: share."
+        ),
     ] = 1.5
 
 

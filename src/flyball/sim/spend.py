@@ -11,18 +11,20 @@ from flyball.sim.exchange import Call
 from flyball.sim.loops import Core
 from flyball.sim.rivals import RivalCore
 from flyball.sim.rivals.constants import constants
-from flyball.units import SECONDS_PER_HOUR, Seconds, Usd
+from flyball.units import SECONDS_PER_HOUR, Ratio, Seconds, Usd
 
 
 class Spend:
     """The bill so far, `usd`. `look` is due each `period_s` and tells every rival core which
-    share of the period's budget was spent in it; a budget of 0 = nobody watches."""
+    share of the period's budget was spent in it; a budget of 0 = nobody watches. The budget is
+    `budget_factor` of what it should be, where somebody has set it wrong."""
 
     def __init__(
         self, cores: Sequence[Core], budget_usd_per_hour: Usd, tuned: dict[str, float] | None
     ) -> None:
         prices = constants("threshold_truncation", tuned)
         self.usd: Usd = 0.0
+        self.budget_factor: Ratio = 1.0
         self.period_s: Seconds = prices["spend_period_s"]
         self._cores = [core for core in cores if isinstance(core, RivalCore)]
         self._budget_usd = budget_usd_per_hour * self.period_s / SECONDS_PER_HOUR
@@ -43,4 +45,4 @@ class Spend:
         spent, self._seen_usd = self.usd - self._seen_usd, self.usd
         if self._budget_usd:
             for core in self._cores:
-                core.spend_ratio = spent / self._budget_usd
+                core.spend_ratio = spent / (self._budget_usd * self.budget_factor)

@@ -19,6 +19,7 @@ from flyball.sim.network import Network
 from flyball.sim.periods import Scraper
 from flyball.sim.replica import Replica
 from flyball.sim.scenario import Trigger
+from flyball.sim.spend import Spend
 from flyball.units import Seconds
 
 _SPREAD_S: Seconds = 1.0
@@ -77,8 +78,23 @@ def arm(
                     ),
                     lambda names=names: [driver.early_close.pop(one, None) for one in names],
                 )
-            case "spike":
+            case "spike" | "budget-cut":
                 continue
+
+
+def squeeze(triggers: Sequence[Trigger], clock: Clock, spend: Spend) -> None:
+    """Set on the clock when the budget for tokens is another than it should be."""
+
+    def becomes(factor: float) -> Callable[[Any], None]:
+        def change(_: Any) -> None:
+            spend.budget_factor = factor
+
+        return change
+
+    for trigger in triggers:
+        if trigger.kind == "budget-cut":
+            clock.at(trigger.at_s, becomes(trigger.factor))
+            clock.at(trigger.at_s + trigger.for_s, becomes(1.0))
 
 
 def _losing(driver: Driver, replicas: Sequence[Replica]) -> Callable[[], None]:

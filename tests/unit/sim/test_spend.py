@@ -64,3 +64,12 @@ def test_without_a_budget_nobody_watches() -> None:
     spend.ended(call(1_000_000, 0, 0))
     spend.look()
     assert core.spend_ratio == 0.0
+
+
+def test_a_budget_set_wrong_is_spent_sooner() -> None:
+    core = rival()
+    spend = Spend([core], 120.0, {**PRICES, "spend_period_s": 30.0})
+    spend.budget_factor = 0.5
+    spend.ended(call(1_000_000, 0, 0))
+    spend.look()
+    assert core.spend_ratio == pytest.approx(4.0)

@@ -4,9 +4,10 @@ import pytest
 from msgspec.structs import replace
 
 from flyball.dialects.traces.row import TraceRow
-from flyball.sim.clock import Streams
+from flyball.sim.clock import Clock, Streams
 from flyball.sim.scenario import Trigger
-from flyball.sim.triggers import spiked, spiked_times, struck
+from flyball.sim.spend import Spend
+from flyball.sim.triggers import spiked, spiked_times, squeeze, struck
 from support.worlds import ran, scenario, world
 
 ROWS = [
@@ -92,3 +93,23 @@ def test_a_copy_s_answer_is_its_own_too() -> None:
     copies = [row for row in found if row.session == "s+1"]
     assert len(copies) == 100
     assert not {x for row in copies for x in row.answer_blocks} & set(range(2000))
+
+
+def test_a_budget_is_cut_for_its_time_only() -> None:
+    clock, spend = Clock(), Spend([], 100.0, None)
+    cut = Trigger(kind="budget-cut", at_s=10.0, for_s=5.0, factor=0.4)
+    squeeze([cut, spike(2.0)], clock, spend)
+    seen: list[float] = []
+    for at_s in (9.0, 11.0, 16.0):
+        clock.at(at_s, lambda _: seen.append(spend.budget_factor))
+    clock.run(20.0)
+    assert seen == [1.0, 0.4, 1.0]
+
+
+def test_a_cut_budget_cuts_contexts() -> None:
+    loops = {"truncation": "threshold_truncation", "budget_usd_per_hour": 1e6}
+    cut = [{"kind": "budget-cut", "at_s": 5, "for_s": 40, "factor": 1e-6}]
+    plain = ran(core="round_robin", duration_s=40, loops=loops).columns
+    hit = ran(core="round_robin", duration_s=40, loops=loops, triggers=cut).columns
+    assert plain["kept_ratio"].min() == 1.0
+    assert hit["kept_ratio"].min() < 1.0

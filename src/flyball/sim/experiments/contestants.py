@@ -1,36 +1,49 @@
 """Who is compared, with which constants, and how widely may each be tuned?
 
 A contestant is a core with the loops beside it. Rivals run by their published rules; the endpoint
-pickers read metrics every 50 ms, as they do by default, and so does the governor here.
+pickers read metrics every 50 ms, as they do by default, and so does the governor here. The default
+stack is what is found in the field: the endpoint picker at its defaults, a gateway that retries as
+an SDK does, and a cost loop that cuts contexts when the cache or the bill is above a line.
 """
 
 from typing import Any
 
 from msgspec import Struct
 
+from flyball.units import Usd
 
-class Contestant(Struct, frozen=True, kw_only=True):
+
+class Contestant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`tuned` = constants of a rival, `pricing` = of the governor, unlike their defaults; `retry`
-    = the retry loop in a rival's gateway."""
+    and `truncation` = loops in a rival's gateway, the latter under a budget."""
 
     core: str
     tuned: dict[str, float] = {}
     pricing: dict[str, float] = {}
     retry: str = ""
+    truncation: str = ""
 
-    def section(self) -> dict[str, Any]:
-        """Its keys of a scenario file."""
+    def section(self, budget_usd_per_hour: Usd) -> dict[str, Any]:
+        """Its keys of a scenario file; the budget is for a loop that watches the bill."""
         return {
             "core": self.core,
             "tuned": self.tuned,
             "policy": {"pricing": self.pricing},
-            "loops": {"retry": self.retry},
+            "loops": {
+                "retry": self.retry,
+                "truncation": self.truncation,
+                "budget_usd_per_hour": budget_usd_per_hour if self.truncation else 0.0,
+            },
         }
 
 
 DEFAULTS: dict[str, Contestant] = {
     name: Contestant(core=name)
     for name in ("least_request", "p2c_ewma", "dynamo_kv", "epp_default", "governor")
+} | {
+    "default_stack": Contestant(
+        core="epp_default", retry="sdk_default", truncation="threshold_truncation"
+    )
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class FleetCase(Struct, frozen=True, kw_only=True):
+class FleetCase(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Sites and pools as in a scenario file. `resident` = jurisdictions that classes are bound to;
     `partition` = the site that a partition cuts off, "" = there is only one site."""
 

@@ -1,15 +1,15 @@
 """Under which loads are cores compared, and what is each class promised?
 
-A mix is open-loop rows (made from published statistics, or a recorded trace) and agents' sessions
-in a closed loop. Agents' contexts are a fifth of the recorded ones: a fleet of eight replicas of an
-8B model holds no hundred prompts of 100,000 tokens.
+A mix is open-loop rows made from published statistics, and agents' sessions in a closed loop.
+Agents' contexts are a fifth of the recorded ones: a fleet of eight replicas of an 8B model holds no
+hundred prompts of 100,000 tokens.
 """
 
 from typing import Any
 
 from msgspec import Struct, field
 
-from flyball.units import Ratio
+from flyball.units import Ratio, Usd
 
 # The promises and the values (USD of an answer in time) of every class. A step of an agent carries
 # the session's earlier steps with it, hence its value.
@@ -22,17 +22,19 @@ CLASSES: dict[str, dict[str, Any]] = {
 # How long a client waits for a first byte before it closes, s.
 PATIENCE_S = {"chat": 10.0, "dialog": 10.0, "coder": 60.0, "fixer": 60.0}
 IN_TIME_MIN: Ratio = 0.95
+BUDGET_RATIO: Ratio = 1.5
 
 
-class MixCase(Struct, frozen=True, kw_only=True):
-    """`rate` open-loop requests/s of `kinds`, `trace` in their place where named; `programs` =
-    class -> (sessions begun per second, sessions under way at the begin)."""
+class MixCase(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`rate` open-loop requests/s of `kinds`; `programs` = class -> (sessions begun per second,
+    sessions under way at the begin). `spend_usd_per_hour` = its tokens at list prices at a load of
+    1, as measured; 0 = not measured, nobody sets a budget by it."""
 
     title: str
     rate: float
     kinds: dict[str, float] = field(default_factory=lambda: {"chat": 1.0})
-    trace: str = ""
     programs: dict[str, tuple[float, int]] = {}
+    spend_usd_per_hour: Usd = 0.0
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -56,6 +58,7 @@ MIXES: dict[str, MixCase] = {
         title="chat with coding agents of both kinds",
         rate=30.0,
         programs={"coder": (0.1, 60), "fixer": (0.2, 12)},
+        spend_usd_per_hour=1000.0,
     ),
     "agent-heavy": MixCase(
         title="half the chat, twice the agents",
@@ -86,13 +89,16 @@ def classes(mix: MixCase, resident: dict[str, tuple[str, ...]]) -> dict[str, dic
 
 def workload(mix: MixCase, size: float, load: float) -> dict[str, Any]:
     """The `workload` section for a fleet of that size."""
-    made: dict[str, Any] = {"load": load}
-    if mix.trace:
-        made["trace"] = {"file": mix.trace}
-    else:
-        made["generate"] = {"rate": mix.rate * size, "mix": mix.kinds}
-    made["programs"] = {
-        name: {**_AGENTS[name], "rate": rate * size, "standing": round(standing * size)}
-        for name, (rate, standing) in mix.programs.items()
+    return {
+        "load": load,
+        "generate": {"rate": mix.rate * size, "mix": mix.kinds},
+        "programs": {
+            name: {**_AGENTS[name], "rate": rate * size, "standing": round(standing * size)}
+            for name, (rate, standing) in mix.programs.items()
+        },
     }
-    return made
+
+
+def budget_usd_per_hour(mix: MixCase, size: float, load: float) -> Usd:
+    """A generous budget for that load's tokens, as an operator would set it; 0 = none."""
+    return BUDGET_RATIO * mix.spend_usd_per_hour * size * load

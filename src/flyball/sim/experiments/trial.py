@@ -13,7 +13,13 @@ from msgspec import Struct
 
 from flyball.sim.experiments.contestants import Contestant
 from flyball.sim.experiments.fleets import FLEETS, FleetCase
-from flyball.sim.experiments.mixes import MIXES, PATIENCE_S, classes, workload
+from flyball.sim.experiments.mixes import (
+    MIXES,
+    PATIENCE_S,
+    budget_usd_per_hour,
+    classes,
+    workload,
+)
 from flyball.sim.experiments.troubles import RECOVERY_S, STRIKES_AT_S, TROUBLES
 from flyball.sim.scenario import Scenario
 from flyball.units import Seconds
@@ -23,7 +29,7 @@ WARMUP_S: Seconds = 60.0
 STEADY_S: Seconds = 240.0
 
 
-class Trial(Struct, frozen=True, kw_only=True):
+class Trial(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One run. `step` = place on the grid of loads; `trouble` = a name in TROUBLES, "" = none.
 
     `gateways` share the load; `age_ms` = between two readings of the engines, and, of several
@@ -77,7 +83,7 @@ def scenario(trial: Trial) -> Scenario:
         "telemetry": {"interval_ms": trial.age_ms},
         "gateways": {"count": trial.gateways, "peer_ms": max(1.0, min(trial.age_ms, 20.0))},
         "triggers": _triggers(trial, fleet),
-        **trial.contestant.section(),
+        **trial.contestant.section(budget_usd_per_hour(mix, fleet.size, trial.load)),
     }
     return msgspec.convert(shape, Scenario)
 

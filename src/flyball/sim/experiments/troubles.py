@@ -52,6 +52,11 @@ def _slow(fleet: FleetCase) -> list[dict[str, Any]]:
     return [{"kind": "slow", "target": "h100-0", "factor": 2.0}]
 
 
+def _budget(fleet: FleetCase) -> list[dict[str, Any]]:
+    """Felt where a loop watches a budget."""
+    return [{"kind": "budget-cut", "factor": 0.5}]
+
+
 def _partition(fleet: FleetCase) -> list[dict[str, Any]]:
     return [{"kind": "partition", "target": fleet.partition}] if fleet.partition else []
 
@@ -61,6 +66,9 @@ TROUBLES: dict[str, TroubleCase] = {
     "loss": TroubleCase(title="a tenth of the replicas lost for 120 s", for_s=120.0, targets=_loss),
     "outage": TroubleCase(title="no telemetry for 30 s", for_s=30.0, targets=_outage),
     "slow": TroubleCase(title="one accelerator at half speed for 60 s", for_s=60.0, targets=_slow),
+    "budget": TroubleCase(
+        title="a budget for tokens set to half for 60 s", for_s=60.0, targets=_budget
+    ),
     "partition": TroubleCase(title="a site cut off for 60 s", for_s=60.0, targets=_partition),
 }
 

@@ -38,4 +38,6 @@ def test_a_range_s_values_lie_inside_it(low: float, ratio: float, at: float, is_
 
 def test_a_default_changes_nothing() -> None:
     for one in DEFAULTS.values():
-        assert one.section()["tuned"] == {} == one.section()["policy"]["pricing"]
+        section = one.section(100.0)
+        assert section["tuned"] == {} == section["policy"]["pricing"]
+        assert section["loops"]["budget_usd_per_hour"] == (100.0 if one.truncation else 0.0)

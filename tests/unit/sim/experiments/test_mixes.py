@@ -2,7 +2,14 @@
 
 import pytest
 
-from flyball.sim.experiments.mixes import CLASSES, MIXES, PATIENCE_S, classes, workload
+from flyball.sim.experiments.mixes import (
+    CLASSES,
+    MIXES,
+    PATIENCE_S,
+    budget_usd_per_hour,
+    classes,
+    workload,
+)
 
 
 @pytest.mark.parametrize("name", MIXES)
@@ -23,3 +30,10 @@ def test_only_classes_of_the_mix_are_bound_to_jurisdictions() -> None:
     assert made["fixer"]["jurisdictions"] == ("EU",)
     assert "jurisdictions" not in made["chat"]
     assert "jurisdictions" not in CLASSES["fixer"]
+
+
+def test_a_budget_grows_with_the_load_and_is_none_where_the_bill_is_not_known() -> None:
+    known = MIXES["agents"]
+    assert budget_usd_per_hour(known, 1.0, 1.0) > known.spend_usd_per_hour
+    assert budget_usd_per_hour(known, 1.4, 2.0) == 2.8 * budget_usd_per_hour(known, 1.0, 1.0)
+    assert budget_usd_per_hour(MIXES["chat"], 1.0, 1.0) == 0.0

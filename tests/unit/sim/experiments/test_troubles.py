@@ -18,4 +18,4 @@ def test_only_a_fleet_of_several_sites_is_partitioned() -> None:
 
 def test_all_others_strike_everywhere() -> None:
     for fleet in FLEETS.values():
-        assert {"spike", "loss", "outage", "slow"} <= set(troubles_of(fleet))
+        assert {"spike", "loss", "outage", "slow", "budget"} <= set(troubles_of(fleet))
