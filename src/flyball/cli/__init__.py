@@ -19,6 +19,8 @@ COMMANDS = {
     "compare": "Run two scenarios on the same seeds and tell what differs beyond chance.",
     "explain": "Say why a request was placed, held or refused, price by price.",
     "prices": "Show the prices now in force.",
+    "advise": "Show the set-points that the loops recommend, and why.",
+    "hold": "Freeze a loop's set-points, or all, in one command; release them again.",
     "calibrate": "Fit a profile's step costs to a benchmark log, with their uncertainty.",
     "validate": "Judge the twin on measurements: median and worst error of every row.",
     "schema": "Print the JSON Schema of the fleet file.",
