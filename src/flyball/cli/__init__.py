@@ -16,6 +16,7 @@ COMMANDS = {
     "sim": "Run a scenario in the simulated world: the same governor, simulated engines.",
     "sweep": "Run a scenario under every combination of settings; resumable.",
     "capacity": "Find the largest load at which every class keeps its promise.",
+    "plan": "Place demand on sites and accelerators, and price what is scarce.",
     "compare": "Run two scenarios on the same seeds and tell what differs beyond chance.",
     "explain": "Say why a request was placed, held or refused, price by price.",
     "prices": "Show the prices now in force.",

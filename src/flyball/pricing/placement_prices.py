@@ -52,11 +52,14 @@ class RulePrice(Struct, frozen=True, kw_only=True):
 
 
 class Move(Struct, frozen=True, kw_only=True):
-    """Gain of one accelerator more at a site, or of one moved there from `from_site`."""
+    """Gain of one accelerator more at a site, for nothing, or of one moved from `from_site`.
+
+    `list_usd_per_hour` = what one costs there, for comparison."""
 
     site: str
     accelerator: str
     gain_usd_per_hour: Usd
+    list_usd_per_hour: Usd
     from_site: str = ""
 
 
@@ -230,6 +233,7 @@ def _move(one: Base, asset: int, gain: Usd | None, from_site: str = "") -> Move:
         site=problem.sites[problem.assets[asset].site_index].name,
         accelerator=problem.assets[asset].accelerator,
         gain_usd_per_hour=max(0.0, gain or 0.0),
+        list_usd_per_hour=problem.assets[asset].usd_per_hour,
         from_site=from_site,
     )
 
