@@ -11,8 +11,8 @@ from math import sqrt
 from flyball.units import Seconds
 
 LEVEL_SHARE = 0.5
-TREND_SHARE = 0.1
-DAMPING = 0.9
+TREND_SHARE = 0.2
+DAMPING = 0.95
 SPREAD_SHARE = 0.1
 
 
@@ -37,7 +37,8 @@ class Forecast:
         share = max(SPREAD_SHARE, 1.0 / (self.readings - 1))
         self.square += share * (error * error - self.square)
         before, self.level = self.level, expected + LEVEL_SHARE * error
-        self.trend = DAMPING * self.trend + TREND_SHARE * (self.level - before - self.trend)
+        damped = (1.0 - TREND_SHARE) * DAMPING * self.trend
+        self.trend = damped + TREND_SHARE * (self.level - before)
 
     def ahead(self, after_s: Seconds) -> tuple[float, float]:
         """(mean, standard deviation) of the reading in `after_s` seconds; the mean is never

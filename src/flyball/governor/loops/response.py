@@ -3,7 +3,7 @@
 After each move by du the model predicts dy = slope du; when the delay is over, what was measured is
 set beside it. The ratio of measured to predicted is the regression through the origin over the last
 moves; its standard error comes from what the line leaves over. The model is contradicted when even
-two standard errors do not bring the ratio above 0 (the wrong sign), or within a factor of 3 of 1
+three standard errors do not bring the ratio above 0 (the wrong sign), or within a factor of 3 of 1
 (the wrong size). Demand that changes meanwhile is noise: it widens the error, so that it alone
 contradicts nothing.
 """
@@ -16,7 +16,7 @@ from flyball.units import Seconds
 MOVES_KEPT = 12
 MOVES_MIN = 5
 SIZE_RATIO_MAX = 3.0
-ERRORS = 2.0
+ERRORS = 3.0
 TINY = 1e-12
 
 
