@@ -1,4 +1,4 @@
-"""Are the constants that a search may set those that the cores have, and do ranges reach their ends?"""
+"""Are the constants that a search may set those that the cores have, and ranges what they say?"""
 
 import pytest
 from hypothesis import given

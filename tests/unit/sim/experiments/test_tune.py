@@ -1,4 +1,4 @@
-"""Does the race find a better constant, spend what it was given, and draw the same samples again?"""
+"""Does the race find a better constant, spend what it was given, and draw the same again?"""
 
 import numpy as np
 
