@@ -70,8 +70,10 @@ test-compiled: $(COMPILED)/.installed
 bench: $(if $(filter interpreted,$(BUILD)),$(STAMP),$(COMPILED)/.installed)
 	$(if $(filter interpreted,$(BUILD)),,PYTHONPATH=$(CURDIR)/$(COMPILED)) $(BIN)/python bench/run.py $(ONLY)
 
+# BUDGET = seconds in which missing runs of the capacity tables may begin; 0 only writes the pages.
 results: $(STAMP)
 	$(BIN)/python bench/results.py
+	$(BIN)/python docs/results/make_capacity.py --budget $(or $(BUDGET),0)
 
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py

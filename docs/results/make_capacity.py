@@ -53,7 +53,7 @@ SAFE_CELLS = (("mixed", "agents"), ("uniform", "agents"))
 SAFE_NAMES = ("default_stack", "epp_default", "tuned_loops", "governor", "tuned_governor")
 VIEW_GATEWAYS = (1, 2, 4, 8)
 VIEW_AGES_MS = (50.0, 250.0, 1000.0, 5000.0)
-VIEW_STEPS = (-20, -5, 10)
+VIEW_STEPS = (-20, 0)
 TUNED = HERE / "capacity_tuned.json"
 # Where a search for an edge begins; only its length depends on it.
 STARTS = {"least_request": -60, "p2c_ewma": -55, "dynamo_kv": -18, "governor": 14}

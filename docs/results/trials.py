@@ -5,6 +5,7 @@ sources that it depends on, so that a search can go on over days and no run is m
 runs do not depend on the governor's sources.
 """
 
+import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -54,6 +55,7 @@ def played(trial: Trial) -> Outcome:
     shape = scenario(trial)
     fleet, policy = build(shape)
     made = outcome(trial, run(shape, fleet, policy))
+    gc.collect()  # a run keeps the collector away from its many objects
     KEPT.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(f".{os.getpid()}")
     part.write_bytes(msgspec.json.encode(made))
