@@ -18,6 +18,10 @@ class Forward(Struct, frozen=True, tag=True, gc=False):
     `attempt` counts from 1. The driver must report FirstByte, then Served, AttemptFailed,
     ClientGone or DeadlinePassed (at `allowance.deadline_at`). A failed attempt that may be retried
     is answered by another Forward, so the driver never retries by itself.
+
+    `is_copy` = send it beside the attempt under way: the one whose first byte comes first goes on,
+    the other is closed at that moment. At `allowance.hedge_at`, if not 0, HedgeDue is due unless a
+    first byte has come.
     """
 
     request_id: str
@@ -29,6 +33,7 @@ class Forward(Struct, frozen=True, tag=True, gc=False):
     board_version: int
     rule: str
     class_name: str
+    is_copy: bool = False
 
 
 class Reject(Struct, frozen=True, tag=True, gc=False):

@@ -46,11 +46,23 @@ class QuoteTaken(Struct, frozen=True, tag=True):
     quote: Quote | None
 
 
-class FirstByte(Struct, frozen=True, tag=True, gc=False):
-    """The first byte of the answer's body reached the gateway; left out if it was also the last."""
+class HedgeDue(Struct, frozen=True, tag=True, gc=False):
+    """`Allowance.hedge_at` has come and no byte of an answer has."""
 
     at: Seconds
     request_id: str
+
+
+class FirstByte(Struct, frozen=True, tag=True, gc=False):
+    """The first byte of the answer's body reached the gateway; left out if it was also the last.
+
+    `attempt` = whose it is where a copy is under way (in this and the next two events); 0 = the
+    only one's. The other has been closed.
+    """
+
+    at: Seconds
+    request_id: str
+    attempt: int = 0
 
 
 class Served(Struct, frozen=True, tag=True, gc=False):
@@ -67,6 +79,7 @@ class Served(Struct, frozen=True, tag=True, gc=False):
     output_tokens: Tokens = 0
     output_bytes: int = 0
     response_id: str = ""
+    attempt: int = 0
 
 
 class AttemptFailed(Struct, frozen=True, tag=True, gc=False):
@@ -83,6 +96,7 @@ class AttemptFailed(Struct, frozen=True, tag=True, gc=False):
     retry_after_s: Seconds = 0.0
     started: bool = False
     detail: str = ""
+    attempt: int = 0
 
 
 class ClientGone(Struct, frozen=True, tag=True, gc=False):
@@ -225,6 +239,7 @@ Event = (
     | QuoteAsked
     | QuoteTaken
     | FirstByte
+    | HedgeDue
     | Served
     | AttemptFailed
     | ClientGone

@@ -31,6 +31,28 @@ class Granted:
         self.model = ""
 
 
+class Rival:
+    """The other of two copies of one request: all that differs between them."""
+
+    __slots__ = (
+        "attempt", "blocks_believed", "cached_tokens", "endpoint", "forwarded_at", "kv", "prefill",
+        "tpot_bias_log", "tpot_s", "ttft_bias_log", "ttft_s",
+    )  # fmt: skip
+
+    def __init__(self, flight: "Flight") -> None:
+        self.attempt = flight.attempt
+        self.endpoint = flight.endpoint
+        self.forwarded_at: Seconds = flight.forwarded_at
+        self.prefill = flight.prefill
+        self.kv = flight.kv
+        self.cached_tokens = flight.cached_tokens
+        self.blocks_believed = flight.blocks_believed
+        self.ttft_s: Seconds = flight.ttft_s
+        self.tpot_s: Seconds = flight.tpot_s
+        self.ttft_bias_log = flight.ttft_bias_log
+        self.tpot_bias_log = flight.tpot_bias_log
+
+
 class Flight:
     """One request in the governor's hands: held, or running at `endpoint`.
 
@@ -76,6 +98,7 @@ class Flight:
         "program",
         "prompt_tokens",
         "request_id",
+        "rival",
         "scope",
         "session",
         "session_calls",
@@ -121,6 +144,7 @@ class Flight:
         self.tried: tuple[int, ...] = ()
         self.value_usd: Usd = 0.0
         self.endpoint: EndpointState | None = None
+        self.rival: Rival | None = None
         self.fallbacks: tuple[int, ...] = ()
         self.held_until: Seconds = 0.0
         self.forwarded_at: Seconds = 0.0
@@ -136,3 +160,21 @@ class Flight:
         self.tpot_s: Seconds = 0.0
         self.cost_usd: Usd = 0.0
         self.failure: AttemptFailed | None = None
+
+    def turn_to_rival(self) -> None:
+        """Make the other copy the flight's own, and this one its rival."""
+        other = self.rival
+        if other is None:
+            return
+        self.rival = Rival(self)
+        self.attempt = other.attempt
+        self.endpoint = other.endpoint
+        self.forwarded_at = other.forwarded_at
+        self.prefill = other.prefill
+        self.kv = other.kv
+        self.cached_tokens = other.cached_tokens
+        self.blocks_believed = other.blocks_believed
+        self.ttft_s = other.ttft_s
+        self.tpot_s = other.tpot_s
+        self.ttft_bias_log = other.ttft_bias_log
+        self.tpot_bias_log = other.tpot_bias_log

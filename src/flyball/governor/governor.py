@@ -16,6 +16,7 @@ from flyball.governor.events import (
     Event,
     FirstByte,
     FleetChanged,
+    HedgeDue,
     HoldSet,
     LedgerChanged,
     LoopModeSet,
@@ -32,7 +33,7 @@ from flyball.governor.events import (
 )
 from flyball.governor.flight import Flight
 from flyball.governor.policy import Policy
-from flyball.governor.request import quote, settle
+from flyball.governor.request import hedge, quote, settle
 from flyball.governor.state import State
 from flyball.model.fleet import Fleet
 from flyball.model.prices import PriceBoard
@@ -53,6 +54,7 @@ class Governor:
             RequestArrived: self._request_arrived,
             QuoteAsked: self._quote_asked,
             QuoteTaken: self._quote_taken,
+            HedgeDue: self._hedge_due,
             FirstByte: self._first_byte,
             Served: self._served,
             AttemptFailed: self._attempt_failed,
@@ -101,8 +103,11 @@ class Governor:
     def _quote_taken(self, event: QuoteTaken, out: list[Command]) -> None:
         quote.take(self.state, event, out)
 
+    def _hedge_due(self, event: HedgeDue, out: list[Command]) -> None:
+        hedge.due(self.state, event, out)
+
     def _first_byte(self, event: FirstByte, out: list[Command]) -> None:
-        settle.first_byte(self.state, event)
+        settle.first_byte(self.state, event, out)
 
     def _served(self, event: Served, out: list[Command]) -> None:
         settle.served(self.state, event, out)

@@ -9,9 +9,16 @@ from msgspec import Struct
 
 from flyball.units import Ratio, Seconds, Tokens, Usd
 
-Rule = Literal["price", "fallback-stale-view", "fallback-mispredicted", "single", "probe"]
+Rule = Literal["price", "fallback-stale-view", "fallback-mispredicted", "single", "probe", "hedge"]
 OutcomeKind = Literal[
-    "served", "refused", "failed", "retried", "client-gone", "deadline", "truncated-stream"
+    "served",
+    "refused",
+    "failed",
+    "retried",
+    "cancelled",
+    "client-gone",
+    "deadline",
+    "truncated-stream",
 ]
 
 
@@ -31,6 +38,7 @@ class Allowance(Struct, frozen=True, kw_only=True, gc=False):
     keep_system: bool = True
     clamp_output: bool = False
     model: str = ""
+    hedge_at: Seconds = 0.0
 
 
 class Candidate(Struct, frozen=True, array_like=True, gc=False):
@@ -100,7 +108,8 @@ class Intent(Struct, frozen=True, kw_only=True, tag="intent", tag_field="kind"):
 class Outcome(Struct, frozen=True, kw_only=True, tag="outcome", tag_field="kind"):
     """Written after the effect: exactly one per intent, joined by (id, attempts = intent.attempt).
 
-    "retried" closes an attempt that went on at a fall-back; any other kind closes the request. A
+    "retried" closes an attempt that went on at a fall-back, "cancelled" one of two copies of which
+    the other went on; any other kind closes the request. A
     request refused before it was placed has an outcome alone, with attempts = 0. `quote` names the
     guarantee it came under and `promised_s` its deadline; `penalty_usd` above 0 = it was broken.
     """

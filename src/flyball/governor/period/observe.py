@@ -45,6 +45,9 @@ def fleet_changed(state: State, event: FleetChanged, out: list[Command]) -> None
         flight.tried = ()
         if flight.endpoint is not None:
             flight.endpoint = by_name.get(flight.endpoint.name, flight.endpoint)
+        rival = flight.rival
+        if rival is not None and rival.endpoint is not None:
+            rival.endpoint = by_name.get(rival.endpoint.name, rival.endpoint)
         flight.class_index = state.class_index.get(flight.klass.name, 0)
     state.promises.rebase(by_name)
     for endpoint in state.view.endpoints:

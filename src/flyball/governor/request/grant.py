@@ -9,7 +9,7 @@ taken to be lost, and so is what the next call of the session would have found.
 from math import inf
 
 from flyball.governor.flight import Flight, Granted
-from flyball.governor.loops import output
+from flyball.governor.loops import hedge, output
 from flyball.governor.loops.context import ARM_NAMES, CONTEXT, LESS, MORE, NO_ARM, ContextLoop
 from flyball.governor.marginal import ROWS
 from flyball.governor.state import State
@@ -158,6 +158,30 @@ def _saving(state: State, flight: Flight, best: Candidate, index: int, ratio: Ra
     usd_per_kv = float(rows[_USD_KV, index] + rows[_HARM_KV, index])
     lost = state.tallies[flight.klass.name].cached_ratio * kept if flight.session else 0.0
     return (prefill - lost) * usd_per_token + cut * usd_per_kv
+
+
+def copy_at(
+    state: State, flight: Flight, at: Seconds, candidates: tuple[Candidate, ...]
+) -> Seconds:
+    """When to ask whether a second copy is worth it; 0 = never. What has a guarantee is protected
+    where it is, which one place of it can be."""
+    if flight.attempt != 1 or len(candidates) < 2 or flight.guarantee is not None:
+        return 0.0
+    best, other = candidates[0], candidates[1]
+    left_s = first_byte_left_s(flight, at, best)
+    if left_s <= 0.0 or state.modes.effective(hedge.HEDGE.name, at) != "enforce":
+        return 0.0
+    wait_s = hedge.due_after_s(best.ttft_s, other.ttft_s, left_s)
+    return at + wait_s if wait_s >= 0.0 else 0.0
+
+
+def first_byte_left_s(flight: Flight, at: Seconds, best: Candidate) -> Seconds:
+    """Time left for the first byte by whatever was promised; 0 = nothing was."""
+    promised_s = flight.head.ttft_s_max or flight.klass.promise.ttft_s
+    if flight.e2e_s:
+        whole_s = flight.e2e_s - best.tpot_s * max(0, flight.output_tokens - 1)
+        promised_s = min(promised_s, whole_s) if promised_s else whole_s
+    return promised_s - (at - flight.arrived_at) if promised_s else 0.0
 
 
 def note_repeat(state: State, flight: Flight, owner: str) -> None:

@@ -5,8 +5,8 @@ from flyball.governor.endpoint import EndpointState
 from flyball.governor.flight import Flight
 from flyball.governor.request import guard, health, program
 from flyball.governor.request.authorize import note_feasibility
-from flyball.governor.request.grant import arm_name, grant_at
-from flyball.governor.request.pick import Choice
+from flyball.governor.request.grant import arm_name, copy_at, grant_at
+from flyball.governor.request.pick import FALLBACK_RULES, Choice
 from flyball.governor.request.settle import retried, take_work
 from flyball.governor.state import State
 from flyball.model.decision import Allowance, Intent
@@ -52,24 +52,28 @@ def place(
     is_whole = grant is None or grant.tokens_kept == flight.prompt_tokens
     if flight.head.prefix and endpoint.pool.prefix_cache and is_whole:
         state.prefix_index.insert(index, flight.head.prefix)
+    hedge_at = 0.0
+    if flight.klass.allow_hedge and choice.rule not in FALLBACK_RULES:
+        hedge_at = copy_at(state, flight, at, choice.candidates)
     out.append(
         Forward(
             flight.request_id,
             flight.attempt,
             index,
             fallbacks,
-            _allowance(flight),
+            _allowance(flight, hedge_at),
             choice.price_usd,
             state.view.board.version,
             choice.rule,
             flight.klass.name,
+            flight.rival is not None,
         )
     )
 
 
-def _allowance(flight: Flight) -> Allowance:
+def _allowance(flight: Flight, hedge_at: Seconds) -> Allowance:
     grant = flight.granted
-    if grant is None:
+    if grant is None and not hedge_at:
         return Allowance(
             tokens_offered=flight.prompt_tokens,
             tokens_kept=flight.prompt_tokens,
@@ -79,13 +83,14 @@ def _allowance(flight: Flight) -> Allowance:
         )
     return Allowance(
         tokens_offered=flight.prompt_tokens,
-        tokens_kept=grant.tokens_kept,
+        tokens_kept=flight.prompt_tokens if grant is None else grant.tokens_kept,
         output_tokens_max=flight.output_tokens_max,
         attempts_max=flight.attempts_max,
         deadline_at=flight.deadline_at,
         keep_system=flight.klass.context.keep_system,
-        clamp_output=grant.clamp_output,
-        model=grant.model,
+        clamp_output=grant is not None and grant.clamp_output,
+        model="" if grant is None else grant.model,
+        hedge_at=hedge_at,
     )
 
 

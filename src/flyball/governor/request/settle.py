@@ -41,11 +41,33 @@ def take_work(state: State, flight: Flight, at: Seconds, endpoint: EndpointState
     state.view.dirty.add(endpoint.index)
 
 
-def first_byte(state: State, event: FirstByte) -> None:
+def _drop_rival(
+    state: State, flight: Flight, at: Seconds, attempt: int, out: list[Command]
+) -> None:
+    """One of two copies goes on, the one of that number (0 = the newer): let the other's work go.
+
+    The two share what is on the flight, so the loser is made the flight's own for as long as that
+    takes.
+    """
+    other = flight.rival
+    if other is None:
+        return
+    if attempt != other.attempt:
+        flight.turn_to_rival()
+    endpoint = _release(state, flight)
+    place = endpoint.name if endpoint else ""
+    out.append(Record(_outcome(flight, at, "cancelled", place, 499)))
+    flight.turn_to_rival()
+    flight.rival = None
+
+
+def first_byte(state: State, event: FirstByte, out: list[Command]) -> None:
     """The prefill is done: the attempt now decodes. Streams teach the TTFT prediction."""
     flight = state.flights.get(event.request_id)
     if flight is None or flight.endpoint is None or flight.first_byte_at:
         return
+    if flight.rival is not None:
+        _drop_rival(state, flight, event.at, event.attempt, out)
     endpoint = flight.endpoint
     flight.first_byte_at = event.at
     endpoint.note_first_byte(event.at)
@@ -89,6 +111,8 @@ def served(state: State, event: Served, out: list[Command]) -> None:
     flight = state.flights.get(event.request_id)
     if flight is None:
         return
+    if flight.rival is not None:
+        _drop_rival(state, flight, event.at, event.attempt, out)
     reads_only = flight.output_tokens <= 1 and not flight.first_byte_at
     if reads_only and flight.endpoint is not None:
         flight.endpoint.note_first_byte(event.at)
@@ -159,6 +183,9 @@ def attempt_failed(state: State, event: AttemptFailed, out: list[Command]) -> Fl
     flight = state.flights.get(event.request_id)
     if flight is None:
         return None
+    rival = flight.rival
+    if rival is not None and event.attempt == rival.attempt:
+        flight.turn_to_rival()
     endpoint = _release(state, flight)
     if endpoint is None:
         return None
@@ -172,6 +199,13 @@ def attempt_failed(state: State, event: AttemptFailed, out: list[Command]) -> Fl
     flight.tried = (*flight.tried, endpoint.index)
     flight.failure = event
     state.retry_gain.failures += 1.0
+    if rival is not None:
+        # The other copy is under way: it goes on alone.
+        retried(state, flight, event.at, out)
+        flight.failure = None
+        flight.turn_to_rival()
+        flight.rival = None
+        return None
     may_retry = flight.attempt < flight.attempts_max and event.at < flight.deadline_at
     if may_retry and (flight.guarantee is not None or _may_spend(state)):
         return flight
@@ -210,6 +244,7 @@ def client_gone(state: State, at: Seconds, request_id: str, out: list[Command]) 
     flight = state.flights.get(request_id)
     if flight is None:
         return
+    _drop_rival(state, flight, at, flight.attempt, out)
     endpoint = _release(state, flight)
     out.append(Abort(request_id, None))
     _close(state, flight, at, "client-gone", out, endpoint)
@@ -221,6 +256,7 @@ def deadline_passed(state: State, at: Seconds, request_id: str, out: list[Comman
     if flight is None:
         return
     waited = f"{at - flight.arrived_at:.3f}"
+    _drop_rival(state, flight, at, flight.attempt, out)
     endpoint = _release(state, flight)
     refusal = Refusal(code="deadline_exceeded", detail=waited, retry_after_s=1.0)
     if endpoint is None:

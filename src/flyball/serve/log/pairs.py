@@ -58,7 +58,7 @@ def _counts(folder: Path, wanted: set[str], since: Seconds) -> tuple[int, int]:
             intents[record.id, record.attempt] += 1
         elif isinstance(record, Outcome):
             outcomes[record.id, record.attempts] += 1
-            closed[record.id] += record.outcome != "retried"
+            closed[record.id] += record.outcome not in ("retried", "cancelled")
     unpaired = {key[0] for key in intents if key not in outcomes}
     unpaired |= {key[0] for key in outcomes if key[1] and key not in intents}
     lost = {name for name in wanted if not closed[name]} | unpaired
