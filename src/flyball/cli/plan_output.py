@@ -133,15 +133,21 @@ def _blocked(report: Report) -> Section:
             closed = f", closed: {why}" if why else ""
             barred = f"there is not enough where it may run ({one.options} ways{closed})"
         said.append(f"{one.flow}: {one.unmet_per_s:.4g} requests/s have no place; {barred}.")
-    if report.relaxations:
-        said.append("Any one of these changes serves everything, the cheapest plan first:")
+    apart = any(one.class_name for one in report.relaxations)
+    if not report.relaxations:
+        said.append("No single change of a promise, rule or limit helps.")
+    elif apart:
+        said.append("No single change serves everything; one for each class does, cheapest first:")
     else:
-        said.append("No single change of a promise, rule or limit serves everything.")
+        said.append("Any one of these changes serves everything, the cheapest plan first:")
     return Section(
         title="What cannot be served",
         sentences=tuple(said),
-        heads=("change", "plan's cost USD/h") if report.relaxations else (),
-        rows=tuple((one.change, _usd(one.cost_usd_per_hour)) for one in report.relaxations),
+        heads=("serves", "change", "plan's cost USD/h") if report.relaxations else (),
+        rows=tuple(
+            (one.class_name or "all", one.change, _usd(one.cost_usd_per_hour))
+            for one in report.relaxations
+        ),
     )
 
 

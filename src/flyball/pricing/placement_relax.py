@@ -3,7 +3,7 @@ at the least cost?
 
 Each relaxation is one change, as small as serves all: a promise, a jurisdiction, watts at a site,
 accelerators at a site. It is solved again with the change in force and judged by what the plan then
-costs. Where no single change suffices there is none to tell; then the share that can be served is.
+costs. Where no single change suffices, each class that falls short is looked at by itself.
 """
 
 from collections import Counter
@@ -51,9 +51,11 @@ class Blocked(Struct, frozen=True, kw_only=True):
 
 
 class Relaxation(Struct, frozen=True, kw_only=True):
-    """One change that makes all demand servable, and what the fluid plan then costs."""
+    """One change, and what the fluid plan then costs. It makes all demand servable, or, where
+    `class_name` is given, all of that class beside what can be served of the others."""
 
     change: str
+    class_name: str
     cost_usd_per_hour: Usd
 
 
@@ -86,23 +88,40 @@ def blocked(one: Program, unmet_per_s: Floats) -> list[Blocked]:
 
 
 def relaxations(one: Program, unmet_per_s: Floats) -> list[Relaxation]:
-    """Single changes that serve all, the cheapest plan first."""
+    """Single changes that serve all, the cheapest plan first; if there is none, those that serve
+    one class more, class by class."""
+    found = _singles(one, unmet_per_s, "")
+    short = _short(one, unmet_per_s)
+    for name, places in short.items() if not found and len(short) > 1 else ():
+        others = unmet_per_s.copy()
+        others[places] = 0.0
+        least = np.maximum(0.0, one.limits.served_min - others * _MORE_THAN_ROUNDING)
+        eased = Program(one.problem, one.pairs, one.limits._replace(served_min=least), one.money)
+        found += _singles(eased, unmet_per_s - others, name)
+    return found
+
+
+def _singles(one: Program, unmet_per_s: Floats, class_name: str) -> list[Relaxation]:
     solver = Fluid()
     found: list[Relaxation] = []
     for change, changed in _candidates(one, unmet_per_s):
         answer = solver.solve(changed)
         if answer is not None:
             cost = cost_usd_per_hour(changed, answer)
-            found.append(Relaxation(change=change, cost_usd_per_hour=cost))
+            found.append(Relaxation(change=change, class_name=class_name, cost_usd_per_hour=cost))
     return sorted(found, key=lambda each: each.cost_usd_per_hour)
 
 
-def _candidates(one: Program, unmet_per_s: Floats) -> Iterator[tuple[str, Program]]:
+def _short(one: Program, unmet_per_s: Floats) -> dict[str, list[int]]:
+    """Places of the flows of every class that is not wholly served."""
     classes = by_class(one)
-    short = {
+    return {
         name: places for name, places in classes.items() if any(unmet_per_s[p] > 0 for p in places)
     }
-    for name, places in short.items():
+
+
+def _candidates(one: Program, unmet_per_s: Floats) -> Iterator[tuple[str, Program]]:
+    for name, places in _short(one, unmet_per_s).items():
         yield from _wider(one, name, places)
         yield from _slower(one, name, places)
     if not any(each.is_impossible for each in blocked(one, unmet_per_s)):
@@ -201,11 +220,15 @@ def _more_power(one: Program) -> Iterator[tuple[str, Program]]:
 
 
 def _more_accelerators(one: Program) -> Iterator[tuple[str, Program]]:
+    used = {option.asset_index for option in one.problem.options}
     for place, asset in enumerate(one.problem.assets):
+        if place not in used:
+            continue
         more = least_more(one, asset_row(one, place))
         if more is None:
             continue
-        count = ceil(more * _MORE_THAN_ROUNDING)
+        least = min(o.profile.accelerators for o in one.problem.options if o.asset_index == place)
+        count = least * ceil(more * _MORE_THAN_ROUNDING / least)
         rent_max = one.limits.rent_max.copy()
         rent_max[place] += count
         eased = Program(one.problem, one.pairs, one.limits._replace(rent_max=rent_max), one.money)
