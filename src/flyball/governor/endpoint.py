@@ -4,7 +4,7 @@ Own work is counted exactly; work of peers and of foreign clients comes from exc
 A stale reading is marked and its last value kept: it is never taken as full or as empty.
 """
 
-from math import exp, log
+from math import exp, log, pi, sqrt
 
 from flyball.model.fleet import Endpoint, Pool, Site
 from flyball.model.profile import StepCost
@@ -21,6 +21,16 @@ KV_SHARE_STEP = 0.1
 DEPARTURE_STEP = 1.0 / 32.0
 NOISE_RATIO = 3.0
 RATE_MEMORY_S: Seconds = 5.0
+# Log errors of predictions: their spread before any was observed, and how far one may reach.
+SPREAD_PRIOR = 0.25
+SPREAD_REACH = 4.0
+SPREAD_FLOOR = 0.03
+# Standard deviation over mean absolute deviation of a normal; z of one in a thousand.
+DEVIATION = sqrt(pi / 2.0)
+TAIL_RISK = 0.001
+TAIL_Z = 3.0902
+TAIL_STEP = 0.1
+TAIL_MAX = 0.5
 
 
 class EndpointState:
@@ -80,7 +90,9 @@ class EndpointState:
         "served_at",
         "session_tokens",
         "slow_start_until",
+        "spread",
         "step_tokens_max",
+        "tail",
         "tpot_bias",
         "tpot_bias_log",
         "tpot_error",
@@ -130,6 +142,8 @@ class EndpointState:
         self.ttft_bias_log = self.tpot_bias_log = 0.0
         self.ttft_bias = self.tpot_bias = 1.0
         self.ttft_error = self.tpot_error = self.ttft_drift = 0.0
+        self.spread = SPREAD_PRIOR
+        self.tail = 0.0
         self.departure_s: Seconds = 0.0
         self.first_byte_at: Seconds = float("-inf")
         self.observations = 0
@@ -208,6 +222,19 @@ class EndpointState:
         self.ttft_error += LEARN_STEP * (abs(error) - self.ttft_error)
         self.ttft_drift += LEARN_STEP * (error - self.ttft_drift)
         self.observations += 1
+        self._learn_spread(error)
+
+    def _learn_spread(self, error: float) -> None:
+        """How far answers stray: the bulk of it as a spread that single strays move little, and
+        `tail`, added so that one in a thousand falls outside in the long run, whatever the law
+        (adaptive conformal inference: Gibbs & Candes 2021, arXiv 2106.00170)."""
+        if error > TAIL_Z * DEVIATION * self.spread + self.tail:
+            self.tail = min(TAIL_MAX, self.tail + TAIL_STEP)
+        else:
+            self.tail = max(0.0, self.tail - TAIL_STEP * TAIL_RISK / (1.0 - TAIL_RISK))
+        reach = SPREAD_REACH * self.spread
+        self.spread += LEARN_STEP * (min(abs(error), reach) - self.spread)
+        self.spread = max(SPREAD_FLOOR, self.spread)
 
     def learn_tpot(self, predicted_s: Seconds, observed_s: Seconds, bias_log: float) -> None:
         """Move the multiplicative TPOT correction, in the same way."""

@@ -207,3 +207,4 @@ def _carry_over(old: EndpointState, new: EndpointState) -> None:
         new.ttft_bias, new.tpot_bias = old.ttft_bias, old.tpot_bias
         new.ttft_error, new.tpot_error = old.ttft_error, old.tpot_error
         new.observations = old.observations
+        new.spread, new.tail = old.spread, old.tail

@@ -1,23 +1,27 @@
 """By when will an answer surely be whole, and which endpoints do guarantees close to others?
 
-A prediction is taken as the median of a log-normal whose spread is the measured error of that
-endpoint's predictions: `bound_s` is its quantile at 1 - risk. The standard deviation of a normal is
-sqrt(pi / 2) times its mean absolute deviation, which is what is measured.
+A prediction is taken as the median of a log-normal whose spread is the measured one of that
+endpoint's predictions, widened by how often answers have fallen outside: `bound_s` is its quantile
+at 1 - risk.
 """
 
-from math import exp, inf, log, pi, sqrt
+from math import exp, inf, log, sqrt
 
-from flyball.governor.endpoint import OBSERVATIONS_TO_TRUST, RATE_MEMORY_S, EndpointState
+from flyball.governor.endpoint import (
+    DEVIATION,
+    OBSERVATIONS_TO_TRUST,
+    RATE_MEMORY_S,
+    SPREAD_FLOOR,
+    SPREAD_PRIOR,
+    TAIL_Z,
+    EndpointState,
+)
 from flyball.governor.flight import Flight
 from flyball.governor.marginal import PREFILL_SHARE_MAX, ROWS
 from flyball.governor.state import TPOT, TTFT, State
 from flyball.governor.view import Vector
 from flyball.units import Ratio, Seconds
 
-DEVIATION = sqrt(pi / 2.0)
-# Until enough was observed predictions count as this far off; never as closer than the floor.
-ERROR_PRIOR = 0.25
-ERROR_FLOOR = 0.03
 _TTFT_BASE = ROWS.index("ttft_base")
 
 
@@ -38,11 +42,11 @@ def bound_s(e: EndpointState, ttft_s: Seconds, tpot_s: Seconds, tokens: int, z: 
 
 def margins(e: EndpointState, z: float) -> tuple[float, float]:
     """Factors on a predicted first token and on a predicted later one."""
-    ttft_error, tpot_error = e.ttft_error, e.tpot_error
+    tpot_error = max(SPREAD_FLOOR, e.tpot_error)
     if e.observations < OBSERVATIONS_TO_TRUST:
-        ttft_error, tpot_error = max(ttft_error, ERROR_PRIOR), max(tpot_error, ERROR_PRIOR)
-    z *= DEVIATION
-    return exp(z * max(ERROR_FLOOR, ttft_error)), exp(z * max(ERROR_FLOOR, tpot_error))
+        tpot_error = max(tpot_error, SPREAD_PRIOR)
+    first = DEVIATION * e.spread + e.tail / TAIL_Z
+    return exp(z * first), exp(z * DEVIATION * tpot_error)
 
 
 def close_promised(state: State, flight: Flight, matrix: Vector, total: Vector) -> None:

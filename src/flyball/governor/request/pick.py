@@ -38,7 +38,7 @@ WEIGHTED_LOAD = ROWS.index("weighted_load")
 AFFINITY_LOAD_RATIO_MAX = 1.5
 RETRY_AFTER_S_MIN = 0.05
 RETRY_AFTER_S_SLOW = 1.0
-LESSON_S = 5.0
+LESSON_S = 1.0
 NO_MATCHES: dict[int, int] = {}
 FALLBACKS: dict[str, Rule] = {
     "stale": "fallback-stale-view",
