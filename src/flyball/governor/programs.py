@@ -32,6 +32,7 @@ PAUSE_QUANTILE = 0.98
 CONTEXT_PRIOR: Tokens = 4096
 STEP_PRIOR_S: Seconds = 15.0
 RATE_MEMORY_S: Seconds = 60.0
+BEGIN_MEMORY_S: Seconds = 120.0
 LATE_STEP = 1.0 / 32.0
 LATE_MEMORY_S: Seconds = 10.0
 
@@ -44,6 +45,7 @@ class Program:
         "begun_at",
         "context",
         "done",
+        "has_waited",
         "in_flight",
         "is_admitted",
         "is_warned",
@@ -68,6 +70,7 @@ class Program:
         self.rate_at = at
         self.is_admitted = False
         self.is_warned = False
+        self.has_waited = False
         self.in_flight = 0
         self.done = 0
         self.context: Tokens = 0
@@ -97,6 +100,8 @@ class ClassPrograms:
     __slots__ = (
         "_pauses",
         "away_s",
+        "begin_at",
+        "begin_rate",
         "context_live",
         "context_mean",
         "line",
@@ -118,6 +123,8 @@ class ClassPrograms:
         self.context_live: Tokens = 0
         self.context_mean = float(CONTEXT_PRIOR)
         self.step_s = STEP_PRIOR_S
+        self.begin_at: Seconds = 0.0
+        self.begin_rate = 0.0
         self._pauses = [PAUSE_PRIOR if 1 <= n <= 8 else 0.0 for n in range(PAUSE_BUCKETS)]
         self.survival = Survival(rules.steps)
         self.adopt(klass, rules)
@@ -144,6 +151,7 @@ class ClassPrograms:
                 program = self.waiting.get(key)
                 if program is None:
                     program = self.waiting[key] = Program(key, at)
+                    self._note_begin(at)
                     if len(self.waiting) > WAITING_MAX:
                         self.waiting.popitem(last=False)
         if program.is_admitted and not program.in_flight:
@@ -222,6 +230,17 @@ class ClassPrograms:
         """Worth of a completion per token of context and second: who is let in first."""
         return self.value_usd / (self.context_mean * self.survival.left(0) * self.step_s)
 
+    def wanting(self) -> float:
+        """Context that sessions arriving at the present rate will fill, beyond that of the live."""
+        lifetime_s = self.survival.left(0) * self.step_s
+        return max(0.0, self.begin_rate * lifetime_s * self.context_mean - self.context_live)
+
+    def _note_begin(self, at: Seconds) -> None:
+        """A new session asks to begin: one more a second, fading."""
+        fade = exp(-max(0.0, at - self.begin_at) / BEGIN_MEMORY_S)
+        self.begin_rate = self.begin_rate * fade + 1.0 / BEGIN_MEMORY_S
+        self.begin_at = at
+
     def _note_pause(self, pause_s: Seconds) -> None:
         number = int(log2(max(0.25, pause_s) * 4.0))
         self._pauses[min(PAUSE_BUCKETS - 1, number)] += 1.0
@@ -237,15 +256,19 @@ class ClassPrograms:
 
 
 class Programs:
-    """The classes that have sessions, by name. `late_share` = steps lately placed only because
-    they were not the first of their session: while it is high no new session begins."""
+    """The classes that have sessions, by name.
 
-    __slots__ = ("by_class", "knock_at", "late_share")
+    `late_share` = steps lately placed only because they were not the first of their session: while
+    it is high no new session begins. `kv_running` = prompt tokens of sessions' calls under way.
+    """
+
+    __slots__ = ("by_class", "knock_at", "kv_running", "late_share")
 
     def __init__(self) -> None:
         self.by_class: dict[str, ClassPrograms] = {}
         self.late_share = 0.0
         self.knock_at: Seconds = 0.0
+        self.kv_running = 0
 
     def adopt(self, classes: tuple[RequestClass, ...]) -> None:
         """The classes in force; those that have no sessions any more are forgotten."""
@@ -266,9 +289,15 @@ class Programs:
         """Requests that wait for their session to begin."""
         return sum([len(group.line) for group in self.by_class.values()])
 
-    def context_live(self) -> Tokens:
-        """Tokens that all live sessions would like to keep warm."""
-        return sum([group.context_live for group in self.by_class.values()])
+    def context_before(self, group: ClassPrograms) -> float:
+        """Tokens that come before a new session of this class: its own live ones, and those of
+        classes worth more per token and second, live or expected."""
+        density = group.density()
+        taken = float(group.context_live)
+        for other in self.by_class.values():
+            if other is not group and other.density() >= density:
+                taken += other.context_live + other.wanting()
+        return taken
 
     def note_placed(self, is_late: bool) -> None:
         """A step of a session begun was placed, in spite of its price or promise if `is_late`."""

@@ -74,7 +74,7 @@ class SessionRules(Struct, frozen=True, kw_only=True):
     wait_s_max: Seconds = 120.0
     late_s_max: Seconds = 60.0
     idle_s_max: Seconds = 600.0
-    kv_ratio_max: Ratio = 0.8
+    kv_ratio_max: Ratio = 0.6
     runaway: Literal["off", "warn", "stop"] = "stop"
     repeats_max: int = 12
     compactions_max: int = 5

@@ -91,7 +91,7 @@ class SessionsShape(_Section, frozen=True, kw_only=True):
     wait_s_max: Annotated[NotNegative, Meta(description="Of a first call, for room.")] = 120.0
     late_s_max: Annotated[NotNegative, Meta(description="Of later calls.")] = 60.0
     idle_s_max: Annotated[Positive, Meta(description="Silent so long, it has ended.")] = 600.0
-    kv_ratio_max: Annotated[Positive, Meta(description="Of the KV, for contexts.")] = 0.8
+    kv_ratio_max: Annotated[Positive, Meta(description="Of the KV, for contexts.")] = 0.6
     runaway: Literal["off", "warn", "stop"] = "stop"
     repeats_max: Annotated[int, Meta(ge=3, description="Calls that bring nothing new.")] = 12
     compactions_max: Annotated[int, Meta(ge=2, description="Contexts filled in vain.")] = 5

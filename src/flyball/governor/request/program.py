@@ -43,18 +43,25 @@ def enter(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Refu
     group.note_step(program, at)
     if program.is_admitted or state.policy.mode == "observe":
         return None
+    flight.bid_usd = group.value_usd
     if not group.line and _has_room(state, flight, group):
         return None
-    wait_s = group.wait_s()
-    if wait_s > group.rules.wait_s_max or len(group.line) >= LINE_MAX:
-        return _full(group, wait_s)
+    if len(group.line) >= min(LINE_MAX, state.policy.resilience.held_max):
+        return _full(group, group.wait_s())
     flight.held_until = min(at + group.rules.wait_s_max, flight.deadline_at)
     return None
 
 
 def join_line(state: State, flight: Flight) -> None:
-    """It waits for room, behind those of its class that came before."""
-    state.programs.by_class[flight.klass.name].line.append(flight.request_id)
+    """It waits for room, behind those of its class that came before.
+
+    One that has waited in vain and comes again goes to the front: it has come before all of them.
+    """
+    line, program = state.programs.by_class[flight.klass.name].line, flight.program
+    if program is not None and program.has_waited:
+        line.appendleft(flight.request_id)
+    else:
+        line.append(flight.request_id)
 
 
 def knock(state: State, at: Seconds) -> Flight | None:
@@ -93,9 +100,11 @@ def placed(state: State, flight: Flight, at: Seconds, usd: Usd) -> None:
     if flight.attempt > 1:
         return
     program.in_flight += 1
+    state.programs.kv_running += flight.prompt_tokens
     if program.is_admitted:
         state.programs.note_placed(bool(flight.advice))
     else:
+        program.asked_at = at
         group.admit(program, flight.prompt_tokens)
 
 
@@ -108,6 +117,7 @@ def closed(
     if program is None or group is None or not flight.attempt:
         return
     program.in_flight -= 1
+    state.programs.kv_running -= flight.prompt_tokens
     program.seen_at = at
     if program.key in group.live:
         group.live.move_to_end(program.key)
@@ -123,26 +133,36 @@ def no_room(state: State, flight: Flight) -> Refusal | None:
     group = state.programs.by_class.get(flight.klass.name)
     if group is None or flight.program is None or flight.program.is_admitted:
         return None
+    flight.program.has_waited = True
     return _full(group, group.wait_s())
 
 
 def _has_room(state: State, flight: Flight, group: ClassPrograms) -> bool:
-    programs = state.programs
+    """Whether its context fits beside those of its class and of worthier ones, also to come.
+
+    Nested limits, as booking limits of fares are (Littlewood 1972; Belobaba 1989): a class worth
+    less per token and second never fills what a worthier one wants.
+    """
+    programs, workers = state.programs, state.policy.workers
     if programs.late_share > LATE_SHARE_MAX:
         return False
-    live = programs.context_live() * state.policy.workers
-    if not live:
+    before = programs.context_before(group)
+    if not before:
         return True
-    wanted = max(flight.prompt_tokens, int(group.context_mean))
-    return live + wanted <= group.rules.kv_ratio_max * _kv_open(state, flight)
+    wanted = max(float(flight.prompt_tokens), group.context_mean)
+    taken = workers * before + wanted
+    return taken <= group.rules.kv_ratio_max * _kv_open(state, flight)
 
 
 def _kv_open(state: State, flight: Flight) -> float:
-    """KV tokens of all endpoints where it may run now."""
+    """KV tokens where it may run now, less what runs there for requests outside sessions."""
     blocked, reasons = state.view.blocked, flight.scope.reasons
-    return sum(
-        [e.kv_max for e in state.view.endpoints if not reasons[e.index] and not blocked[e.index]]
-    )
+    size = running = 0.0
+    for endpoint in state.view.endpoints:
+        if not reasons[endpoint.index] and not blocked[endpoint.index]:
+            size += endpoint.kv_max
+            running += (endpoint.kv + endpoint.peer_kv) * endpoint.kv_share
+    return size - max(0.0, running - state.policy.workers * state.programs.kv_running)
 
 
 def _full(group: ClassPrograms, wait_s: Seconds) -> Refusal:
