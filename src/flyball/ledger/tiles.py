@@ -108,18 +108,51 @@ class OpenTiles:
         ]
 
 
-def open_tiles(size: int, read: Read) -> OpenTiles:
+def open_tiles(size: int, read: Read, minimum: int = 0) -> OpenTiles:
     """The growing edge of a stored tree of `size`, a multiple of 256, from its full tiles.
 
-    Raises TileError if a full tile is absent, ValueError for another size.
+    Entries below `minimum` may be pruned: hashes over them come from the tile above. Raises
+    TileError if another full tile is absent, ValueError for another size.
     """
     if size % TILE_WIDTH:
         raise ValueError(f"{size} is not a multiple of {TILE_WIDTH}")
     rows: list[list[bytes]] = [[]]
     for level, index, width in widths(size // TILE_WIDTH):
         first = index * TILE_WIDTH
-        rows.append([perfect_root(_full(read, level, first + i)) for i in range(width)])
+        if width and first < minimum // TILE_WIDTH ** (level + 1):
+            rows.append(read_tile(read, level + 1, index, width))
+        else:
+            rows.append([perfect_root(_full(read, level, first + i)) for i in range(width)])
     return OpenTiles(size, rows)
+
+
+def edge_within(start: int, size: int, read: Read) -> OpenTiles:
+    """The growing edge at `start`, a multiple of 256, out of a larger stored tree of `size`.
+
+    Nothing below `start` is read but hashes that stand over it: so it may be pruned. Raises
+    TileError if a tile is absent, ValueError for another start.
+    """
+    if start % TILE_WIDTH or start > size:
+        raise ValueError(f"{start} is not a multiple of {TILE_WIDTH} within a tree of {size}")
+    edge = {(level, index): width for level, index, width in widths(size)}
+    rows: list[list[bytes]] = [[]]
+    for level, index, width in widths(start // TILE_WIDTH):
+        stored = edge.get((level + 1, index), TILE_WIDTH)
+        rows.append(read_tile(read, level + 1, index, stored)[:width] if width else [])
+    return OpenTiles(start, rows)
+
+
+def prunable(minimum: int) -> Iterator[tuple[int | str, int]]:
+    """(level, count) for which tiles 0 to count - 1 may go if no entry below `minimum` is served.
+
+    A tile goes only when the last entry that it spans is below (C2SP tlog-tiles, Pruning).
+    """
+    level, count = 0, minimum // TILE_WIDTH
+    if count:
+        yield ENTRIES, count
+    while count:
+        yield level, count
+        level, count = level + 1, count // TILE_WIDTH
 
 
 def stored_subtree(size: int, read: Read) -> Subtree:

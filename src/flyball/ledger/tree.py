@@ -154,13 +154,15 @@ def verify_consistency(
 ) -> None:
     """Check that the tree of `size` extends the tree of `old_size` (RFC 9162 2.1.4.2).
 
-    Raises ProofError if it does not.
+    Raises ProofError if it does not, and for an empty old tree, of which nothing can be proven.
     """
     if not 0 <= old_size <= size:
         raise ProofError(f"a tree of {size} did not grow from one of {old_size}")
-    if old_size in (0, size):
-        _verify_trivial(old_size, size, proof, old_root, root)
+    if old_size == size:
+        _verify_same(size, proof, old_root, root)
         return
+    if old_size == 0:
+        raise ProofError("an empty tree proves nothing of what came after")
     path = list(proof)
     if old_size & (old_size - 1) == 0:
         path.insert(0, old_root)
@@ -186,14 +188,10 @@ def verify_consistency(
         raise ProofError(f"the tree of {size} does not extend the tree of {old_size}")
 
 
-def _verify_trivial(
-    old_size: int, size: int, proof: Sequence[bytes], old_root: bytes, root: bytes
-) -> None:
+def _verify_same(size: int, proof: Sequence[bytes], old_root: bytes, root: bytes) -> None:
     if proof:
         raise ProofError("the proof is too long")
-    if old_size == 0 and old_root != EMPTY_ROOT:
-        raise ProofError("the empty tree has another root")
-    if old_size == size and old_root != root:
+    if old_root != root:
         raise ProofError(f"two trees of {size} have different roots")
 
 

@@ -6,51 +6,43 @@ that is passed in. Problems come back as plain sentences; at most PROBLEMS_MAX a
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
 from msgspec import Struct
 
-from flyball.ledger.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    VerifierKey,
-    parse,
-    verify_note,
-)
-from flyball.ledger.record import RecordError, decode
+from flyball.ledger.checkpoint import Checkpoint, CheckpointError, parse
+from flyball.ledger.note import NoteError
+from flyball.ledger.proof import growth
+from flyball.ledger.record import RecordError, decode, is_about
 from flyball.ledger.tiles import (
     ENTRIES,
     TILE_WIDTH,
     OpenTiles,
     Read,
     TileError,
+    edge_within,
     read_tile,
     stored_subtree,
     tile_path,
     unpack,
 )
-from flyball.ledger.tree import inclusion_proof, leaf_hash, verify_inclusion
+from flyball.ledger.tree import (
+    EMPTY_ROOT,
+    ProofError,
+    inclusion_proof,
+    leaf_hash,
+    verify_consistency,
+    verify_inclusion,
+)
+from flyball.ledger.trust import NO_QUORUM, Judged, Trust, judge
 from flyball.model.decision import Intent, Outcome, Record
 from flyball.units import Seconds
 
+# The newest checkpoint that a quorum of witnesses cosigned stands beside the newest of all.
+COSIGNED = "checkpoint.cosigned"
 PROBLEMS_MAX = 100
 # How far apart the clocks of two gateway workers may be, and how late an outcome may be recorded.
 CLOCK_SLACK_S: Seconds = 5.0
 OUTCOME_SLACK_S: Seconds = 60.0
-
-
-class Report(Struct, frozen=True):
-    """What a whole-log check found. `open_intents` = ids without an outcome yet (not a problem)."""
-
-    size: int
-    root: bytes
-    problems: tuple[str, ...]
-    problems_count: int
-    open_intents: tuple[str, ...]
-    is_signed: bool
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether nothing at all was found wrong."""
-        return not self.problems_count
 
 
 class Inclusion(Struct, frozen=True):
@@ -62,17 +54,48 @@ class Inclusion(Struct, frozen=True):
     proof: tuple[bytes, ...]
 
 
-class Completeness:
-    """Checks that each intent has one outcome after it, as records pass by in their order."""
+class Report(Struct, frozen=True):
+    """What a whole-log check found. `open_intents` = ids without an outcome yet (not a problem).
 
-    def __init__(self) -> None:
+    `signed`: the newest checkpoint with the signatures on it that hold, None where no keys were
+    given or none holds; `cosigned`: the one that met the quorum; `found`: id -> its entries.
+    """
+
+    origin: str
+    size: int
+    root: bytes
+    problems: tuple[str, ...]
+    problems_count: int
+    open_intents: tuple[str, ...]
+    signed: Judged | None = None
+    cosigned: Judged | None = None
+    found: dict[str, tuple[Inclusion, ...]] = {}
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing at all was found wrong."""
+        return not self.problems_count
+
+
+class Completeness:
+    """Checks that each intent has one outcome after it, as records pass by in their order.
+
+    `is_cut`: what came before the first of them was pruned, so that an outcome near the cut may
+    stand without its intent.
+    """
+
+    def __init__(self, is_cut: bool = False) -> None:
         self.open: dict[str, Intent] = {}
         self._closed: set[str] = set()
         self._newest_at: Seconds = float("-inf")
+        self._cut_at: Seconds = float("-inf")
+        self._is_cut = is_cut
 
     def add(self, index: int, record: Record) -> str:
         """Take the next record; the problem with it as a sentence, or ""."""
         self._newest_at = max(self._newest_at, record.at)
+        if self._is_cut:
+            self._cut_at, self._is_cut = record.at, False
         if isinstance(record, Intent):
             return self._add_intent(index, record)
         if isinstance(record, Outcome):
@@ -96,7 +119,9 @@ class Completeness:
         if outcome.id in self._closed:
             return f"Entry {index}: a second outcome for {outcome.id}."
         self._closed.add(outcome.id)
-        if intent is None and outcome.outcome == "served":
+        began_at = outcome.at - outcome.e2e_s
+        is_before_cut = began_at <= self._cut_at + OUTCOME_SLACK_S
+        if intent is None and outcome.outcome == "served" and not is_before_cut:
             return f"Entry {index}: {outcome.id} was served without an intent before it."
         if intent is not None and outcome.at < intent.at - CLOCK_SLACK_S:
             back_s = intent.at - outcome.at
@@ -126,28 +151,50 @@ def unsettled(records: Iterable[Record]) -> list[Intent]:
     return list(story.open.values())
 
 
-def check_log(read: Read, keys: Sequence[VerifierKey] = ()) -> Report:
+def check_log(
+    read: Read,
+    trust: Trust | None = None,
+    *,
+    older: Sequence[str] = (),
+    record_ids: Sequence[str] = (),
+    pruned_below: int = 0,
+) -> Report:
     """Rehash every entry, recompute every tile and the root, and check each request's story.
 
-    Raises CheckpointError if there is no checkpoint to check against, or it cannot be read; a
-    signature that does not hold under `keys` is a problem like others.
+    With `trust`, the checkpoint must be signed and the quorum met by it or by COSIGNED, which the
+    log must extend. `older`: notes that the caller kept; the log must extend them too. `record_ids`
+    must stand in the log. Entries below `pruned_below`, rounded down to a whole tile, may be gone:
+    that is for the caller to say, never for the log.
+
+    Raises CheckpointError if there is no checkpoint to check against, or it cannot be read, and
+    TileError if what stands over pruned entries is absent; all else that is wrong is a problem.
     """
+    cosigned = read(COSIGNED)  # before the newest, which is then not older than it
     note = _text(read("checkpoint"))
     claimed = parse(note)
-    check = _LogCheck(read, claimed)
-    if keys:
-        check.signature(note, keys)
-    for index in range(-(-claimed.size // TILE_WIDTH)):
+    start = min(pruned_below, claimed.size) // TILE_WIDTH * TILE_WIDTH
+    check = _LogCheck(read, claimed, start, record_ids)
+    if trust is not None:
+        check.signatures(note, cosigned, trust)
+    for kept in older:
+        check.kept(kept, trust)
+    for index in range(start // TILE_WIDTH, -(-claimed.size // TILE_WIDTH)):
         check.bundle(index)
-    return check.finish(is_signed=bool(keys))
+    return check.finish()
 
 
 class _LogCheck:
-    def __init__(self, read: Read, claimed: Checkpoint) -> None:
+    def __init__(
+        self, read: Read, claimed: Checkpoint, start: int, record_ids: Sequence[str]
+    ) -> None:
         self._read = read
         self._claimed = claimed
-        self._tiles = OpenTiles()
-        self._story = Completeness()
+        self._tiles = edge_within(start, claimed.size, read) if start else OpenTiles()
+        self._story = Completeness(is_cut=start > 0)
+        self._wanted: dict[str, list[tuple[int, bytes]]] = {name: [] for name in record_ids}
+        self._needles = {name: msgspec.json.encode(name) for name in record_ids}
+        self._signed: Judged | None = None
+        self._cosigned: Judged | None = None
         self._problems: list[str] = []
         self._count = 0
 
@@ -156,11 +203,59 @@ class _LogCheck:
         if len(self._problems) < PROBLEMS_MAX:
             self._problems.append(problem)
 
-    def signature(self, note: str, keys: Sequence[VerifierKey]) -> None:
+    def signatures(self, note: str, cosigned: bytes | None, trust: Trust) -> None:
         try:
-            verify_note(note, keys)
-        except CheckpointError as error:
+            self._signed = judge(note, trust)
+            if self._signed.has_quorum and trust.quorum != NO_QUORUM:
+                self._cosigned = self._signed
+        except NoteError as error:
             self.note(f"The checkpoint: {error}.")
+        if cosigned is not None:
+            self._cosigned_apart(cosigned, trust)
+        if self._cosigned is None and trust.quorum != NO_QUORUM:
+            self.note(f"No checkpoint met the quorum: {trust.rule()} must cosign.")
+
+    def _cosigned_apart(self, raw: bytes, trust: Trust) -> None:
+        try:
+            found = judge(_text(raw), trust)
+        except NoteError as error:
+            self.note(f"{COSIGNED}: {error}.")
+            return
+        self._extends(found.checkpoint, f"the one in {COSIGNED}")
+        if found.has_quorum and self._cosigned is None:
+            self._cosigned = found
+
+    def kept(self, note: str, trust: Trust | None) -> None:
+        """Hold a checkpoint that the caller kept from earlier against the log."""
+        try:
+            old = judge(note, trust).checkpoint if trust is not None else parse(note)
+        except NoteError as error:
+            self.note(f"The older checkpoint: {error}.")
+            return
+        self._extends(old, "the older checkpoint")
+
+    def _extends(self, old: Checkpoint, noun: str) -> None:
+        new = self._claimed
+        if old.origin != new.origin:
+            self.note(f"The log is {new.origin!r}, {noun} is of {old.origin!r}.")
+        elif old.size > new.size:
+            self.note(f"The log was rolled back: it has {new.size} entries, {noun} has {old.size}.")
+        elif old.size == 0 and old.root == EMPTY_ROOT:
+            return
+        else:
+            self._grew(old, noun)
+
+    def _grew(self, old: Checkpoint, noun: str) -> None:
+        new = self._claimed
+        try:
+            proof = growth(old.size, new.size, self._read)
+            verify_consistency(old.size, new.size, proof, old.root, new.root)
+        except TileError as error:
+            self.note(f"Whether the log extends {noun} cannot be shown: {error}.")
+        except ProofError:
+            self.note(
+                f"The log was forked: its {new.size} entries do not extend {noun} of {old.size}."
+            )
 
     def bundle(self, index: int) -> None:
         width = min(TILE_WIDTH, self._claimed.size - index * TILE_WIDTH)
@@ -220,13 +315,30 @@ class _LogCheck:
 
     def _record(self, index: int, entry: bytes) -> None:
         try:
-            problem = self._story.add(index, decode(entry))
+            record = decode(entry)
         except RecordError as error:
-            problem = f"Entry {index} is {error}."
-        if problem:
+            self.note(f"Entry {index} is {error}.")
+            return
+        if problem := self._story.add(index, record):
             self.note(problem)
+        for name, found in self._wanted.items():
+            if self._needles[name] in entry and is_about(record, name):
+                found.append((index, entry))
 
-    def finish(self, is_signed: bool) -> Report:
+    def _found(self) -> dict[str, tuple[Inclusion, ...]]:
+        found: dict[str, tuple[Inclusion, ...]] = {}
+        for name, entries in self._wanted.items():
+            if not entries:
+                self.note(f"No entry is about {name}.")
+            try:
+                found[name] = tuple(
+                    prove_entry(index, entry, self._claimed, self._read) for index, entry in entries
+                )
+            except (ProofError, TileError) as error:
+                self.note(f"{name} cannot be proven: {error}.")
+        return found
+
+    def finish(self) -> Report:
         for path, tile in self._tiles.partial_tiles():
             self._compare(path, tile)
         if self._tiles.root() != self._claimed.root:
@@ -236,13 +348,17 @@ class _LogCheck:
             )
         for problem in self._story.overdue():
             self.note(problem)
+        found = self._found()
         return Report(
+            origin=self._claimed.origin,
             size=self._claimed.size,
             root=self._claimed.root,
             problems=tuple(self._problems),
             problems_count=self._count,
             open_intents=tuple(self._story.open),
-            is_signed=is_signed,
+            signed=self._signed,
+            cosigned=self._cosigned,
+            found=found,
         )
 
 
@@ -261,4 +377,7 @@ def prove_entry(index: int, entry: bytes, claimed: Checkpoint, read: Read) -> In
 def _text(raw: bytes | None) -> str:
     if raw is None:
         raise CheckpointError("there is no checkpoint")
-    return raw.decode(errors="replace")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise CheckpointError("it is not UTF-8") from None

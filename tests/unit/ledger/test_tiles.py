@@ -6,8 +6,10 @@ from flyball.ledger.tiles import (
     ENTRIES,
     OpenTiles,
     TileError,
+    edge_within,
     open_tiles,
     pack,
+    prunable,
     read_tile,
     stored_subtree,
     tile_path,
@@ -105,3 +107,45 @@ def test_bundles() -> None:
 def test_a_bundle_cut_short_is_named(bad: bytes) -> None:
     with pytest.raises(TileError, match="cut short"):
         unpack(bad)
+
+
+def without(files: dict[str, bytes], minimum: int) -> dict[str, bytes]:
+    gone = {tile_path(level, i) for level, count in prunable(minimum) for i in range(count)}
+    return {path: data for path, data in files.items() if path not in gone}
+
+
+def test_a_tile_may_go_once_all_that_it_spans_is_below() -> None:
+    assert list(prunable(255)) == []
+    assert list(prunable(256)) == [("entries", 1), (0, 1)]
+    assert list(prunable(65_535)) == [("entries", 255), (0, 255)]
+    assert list(prunable(131_072 + 300)) == [("entries", 513), (0, 513), (1, 2)]
+
+
+@pytest.mark.parametrize("minimum", [0, 256, 300, 65_536, 65_792, 69_000])
+def test_a_pruned_log_is_opened_proven_and_goes_on(minimum: int) -> None:
+    size = 69_888  # 273 full bundles
+    files, edge, leaves = grown(size)
+    kept = without(files, minimum)
+    again = open_tiles(size, kept.get, minimum)
+    assert again.root() == edge.root()
+    for index in (-(-minimum // 256) * 256, size - 1):
+        proof = inclusion_proof(index, size, stored_subtree(size, kept.get))
+        verify_inclusion(index, size, leaves[index], proof, edge.root())
+    again.append(leaves[0])
+    edge.append(leaves[0])
+    assert again.root() == edge.root()
+
+
+@pytest.mark.parametrize("size", [512, 70_000])
+def test_the_edge_within_a_pruned_tree_leads_to_its_root(size: int) -> None:
+    files, edge, leaves = grown(size)
+    for start in range(0, size, 256 * (1 if size < 1000 else 13)):
+        kept = without(files, start)
+        found = edge_within(start, size, kept.get)
+        for leaf in leaves[start:]:
+            found.append(leaf)
+        assert found.root() == edge.root()
+    with pytest.raises(ValueError, match="multiple of 256"):
+        edge_within(100, size, files.get)
+    with pytest.raises(ValueError, match="multiple of 256"):
+        edge_within(70_144, size, files.get)

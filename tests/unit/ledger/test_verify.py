@@ -2,13 +2,16 @@
 
 import pytest
 
-from flyball.ledger.checkpoint import Checkpoint, CheckpointError, Signer, parse
+from flyball.ledger.checkpoint import Checkpoint, CheckpointError, parse
+from flyball.ledger.note import ED25519, Signer, sign_note
 from flyball.ledger.record import encode
-from flyball.ledger.tiles import ENTRIES, OpenTiles, pack, tile_path
-from flyball.ledger.tree import ProofError, leaf_hash
-from flyball.ledger.verify import Report, check_log, prove_entry, unsettled
+from flyball.ledger.tiles import ENTRIES, OpenTiles, pack, prunable, tile_path
+from flyball.ledger.tree import ProofError, leaf_hash, verify_inclusion
+from flyball.ledger.trust import trust_of
+from flyball.ledger.verify import COSIGNED, Report, check_log, prove_entry, unsettled
 from flyball.model.decision import Record
 from support import records
+from support.signers import LOG, WITNESS_KEYS, WITNESSES, signed, signer
 
 KEY = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
 
@@ -22,8 +25,8 @@ def log_of(entries: list[bytes], signer: Signer | None = None) -> dict[str, byte
         for entry in part:
             files.update(edge.append(leaf_hash(entry)))
     files.update(edge.partial_tiles())
-    text = Checkpoint("test/log", len(entries), edge.root()).text()
-    files["checkpoint"] = (signer.sign(text) if signer else text).encode()
+    text = Checkpoint("PeterNeumann", len(entries), edge.root()).text()
+    files["checkpoint"] = (sign_note(text, [signer]) if signer else text).encode()
     return files
 
 
@@ -105,8 +108,9 @@ def test_a_log_rewritten_under_an_old_checkpoint_is_found() -> None:
 def test_signatures() -> None:
     signer = Signer.parse(KEY)
     files = log_of(ENTRIES_600, signer)
-    assert check_log(files.get, [signer.key]).is_sound
-    unsigned = check_log(log_of(ENTRIES_600).get, [signer.key])
+    trust = trust_of([signer.key], [], 0)
+    assert check_log(files.get, trust).is_sound
+    unsigned = check_log(log_of(ENTRIES_600).get, trust)
     assert not unsigned.is_sound
     assert unsigned.problems[0].startswith("The checkpoint: ")
 
@@ -184,3 +188,121 @@ def test_prove_entry_refuses_what_is_not_there() -> None:
     assert (found.index, found.leaf) == (300, leaf_hash(ENTRIES_600[300]))
     with pytest.raises(ProofError, match="entry 300"):
         prove_entry(300, ENTRIES_600[299], claimed, files.get)
+
+
+# -- a verifier outside: keys, quorum, an older checkpoint, ids ------------------------------------
+
+TRUST = trust_of([LOG.key], WITNESS_KEYS[:3], 2)
+
+
+def published(entries: list[bytes], *cosigners: Signer) -> dict[str, bytes]:
+    """A log under its own name, signed and cosigned."""
+    files = log_of(entries)
+    claimed = parse(files["checkpoint"].decode())
+    files["checkpoint"] = signed(claimed.size, claimed.root, *cosigners).encode()
+    return files
+
+
+def test_the_quorum_may_stand_on_the_checkpoint_itself() -> None:
+    report = check_log(published(ENTRIES_600, *WITNESSES[:2]).get, TRUST)
+    assert report.is_sound
+    assert report.cosigned is not None and len(report.cosigned.cosigned) == 2
+
+
+def test_the_quorum_may_stand_on_a_checkpoint_a_little_older() -> None:
+    files = published(ENTRIES_600)
+    files[COSIGNED] = published(ENTRIES_600[:400], *WITNESSES[:3])["checkpoint"]
+    report = check_log(files.get, TRUST)
+    assert report.is_sound
+    assert report.cosigned is not None and report.cosigned.checkpoint.size == 400
+
+
+def test_without_a_quorum_it_is_said() -> None:
+    files = published(ENTRIES_600)
+    files[COSIGNED] = published(ENTRIES_600, WITNESSES[0])["checkpoint"]
+    report = check_log(files.get, TRUST)
+    assert report.problems[0].startswith("No checkpoint met the quorum: 2 of 3 (")
+
+
+def test_a_log_rolled_back_below_what_witnesses_saw_is_found() -> None:
+    files = published(ENTRIES_600[:400])
+    files[COSIGNED] = published(ENTRIES_600, *WITNESSES[:3])["checkpoint"]
+    assert check_log(files.get, TRUST).problems[0] == (
+        "The log was rolled back: it has 400 entries, the one in checkpoint.cosigned has 600."
+    )
+
+
+def test_a_dropped_record_is_found_by_who_holds_an_older_checkpoint() -> None:
+    """The operator himself, with the key, writes the log anew without entry 100."""
+    kept = published(ENTRIES_600[:400])["checkpoint"].decode()
+    files = published([*ENTRIES_600[:100], *ENTRIES_600[101:]])
+    files[COSIGNED] = published([*ENTRIES_600[:100], *ENTRIES_600[101:]], *WITNESSES)["checkpoint"]
+    report = check_log(files.get, TRUST, older=[kept])
+    assert "The log was forked: its 599 entries do not extend the older checkpoint of 400." in (
+        report.problems
+    )
+
+
+@pytest.mark.parametrize("size", [0, 1, 256, 399, 600])
+def test_a_log_extends_every_checkpoint_that_it_had(size: int) -> None:
+    kept = published(ENTRIES_600[:size])["checkpoint"].decode()
+    files = published(ENTRIES_600, *WITNESSES[:2])
+    assert check_log(files.get, TRUST, older=[kept]).is_sound
+    if size:
+        forged = published([b"{}", *ENTRIES_600[1:size]])["checkpoint"].decode()
+        assert not check_log(files.get, TRUST, older=[forged]).is_sound
+
+
+def test_an_older_checkpoint_of_a_stranger_or_of_another_log_is_no_witness() -> None:
+    files = published(ENTRIES_600, *WITNESSES[:2])
+    other = signer("log.example/us", 2, ED25519)
+    strange = signed(10, bytes(32), log=other)
+    problems = check_log(files.get, TRUST, older=[strange]).problems
+    assert problems[0].startswith("The older checkpoint: no trusted key signed this")
+    problems = check_log(files.get, older=[strange]).problems
+    assert problems == (
+        "The log is 'log.example/eu', the older checkpoint is of 'log.example/us'.",
+    )
+
+
+def test_ids_are_found_and_proven() -> None:
+    files = published(ENTRIES_600, *WITNESSES[:2])
+    wanted = records.intent(77).id
+    report = check_log(files.get, TRUST, record_ids=[wanted, "req_none"])
+    assert [one.index for one in report.found[wanted]] == [154, 155]
+    assert report.problems == ("No entry is about req_none.",)
+    for one in report.found[wanted]:
+        verify_inclusion(one.index, 600, one.leaf, one.proof, report.root)
+
+
+@pytest.mark.parametrize("minimum", [256, 400, 512])
+def test_pruned_entries_are_excused_only_by_the_caller(minimum: int) -> None:
+    files = published(ENTRIES_600, *WITNESSES[:2])
+    for level, count in prunable(minimum):
+        for index in range(count):
+            del files[tile_path(level, index)]
+    assert check_log(files.get, TRUST, pruned_below=minimum).is_sound
+    assert not check_log(files.get, TRUST).is_sound
+    assert not check_log(files.get, TRUST, pruned_below=255).is_sound
+
+
+def test_an_outcome_may_lose_its_intent_to_the_cut_but_not_later() -> None:
+    """Entry 256 is an outcome whose intent, entry 255, was pruned."""
+    shifted = [encode(records.config(0)), *ENTRIES_600]
+    files = log_of(shifted)
+    assert check_log(files.get, pruned_below=256).is_sound
+    late = records.outcome(records.intent(290), at=records.intent(290).at + 1)
+    dropped = [entry for entry in shifted if late.id.encode() not in entry or b'"outcome"' in entry]
+    problems = check_log(log_of(dropped).get, pruned_below=256).problems
+    assert len(problems) == 1 and "without an intent" in problems[0]
+
+
+def test_a_flipped_byte_of_a_pruned_log_is_found() -> None:
+    files = log_of(ENTRIES_600)
+    for path in ("tile/entries/000", "tile/0/000"):
+        del files[path]
+    assert check_log(files.get, pruned_below=256).is_sound
+    for path in sorted(files.keys() - {"checkpoint"}):
+        raw = bytearray(files[path])
+        raw[len(raw) // 2] ^= 1
+        assert not check_log((files | {path: bytes(raw)}).get, pruned_below=256).is_sound, path

@@ -8,13 +8,13 @@ a full queue answers with `Pushback`, so the driver refuses requests instead of 
 import fcntl
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from errno import errorcode
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 
-from flyball.ledger.checkpoint import Signer
+from flyball.ledger.note import Signer
 from flyball.ledger.record import RecordError, encode
 from flyball.ledger.tiles import ENTRY_BYTES_MAX
 from flyball.model.decision import Record
@@ -42,7 +42,7 @@ class LedgerStore:
         folder: Path,
         *,
         origin: str = "flyball.local/log",
-        signer: Signer | None = None,
+        signers: Sequence[Signer] = (),
         queue_max: int = 65_536,
         linger_s: float = 0.02,
         checkpoint_interval_s: float = 0.25,
@@ -62,7 +62,7 @@ class LedgerStore:
         self._batch_is_durable = False
         self._lock = _lock(folder)
         try:
-            self._writer = LogWriter(folder, origin=origin, signer=signer)
+            self._writer = LogWriter(folder, origin=origin, signers=signers)
         except OSError as error:
             os.close(self._lock)
             raise LedgerError(

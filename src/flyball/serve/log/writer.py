@@ -10,10 +10,12 @@ half way.
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from flyball.ledger.checkpoint import Checkpoint, CheckpointError, Signer, parse
+from flyball.ledger.checkpoint import Checkpoint, CheckpointError, parse
+from flyball.ledger.note import Signer, sign_note
 from flyball.ledger.tiles import (
     ENTRIES,
     TILE_WIDTH,
@@ -65,13 +67,13 @@ class LogWriter:
         folder: Path,
         *,
         origin: str,
-        signer: Signer | None = None,
+        signers: Sequence[Signer] = (),
         segment_entries_max: int = 32_768,
         segment_bytes_max: int = 32 << 20,
     ) -> None:
         self._folder = folder
         self._origin = origin
-        self._signer = signer
+        self._signers = signers
         self._segment_entries_max = segment_entries_max
         self._segment_bytes_max = segment_bytes_max
         self._bundle: list[bytes] = []
@@ -125,7 +127,7 @@ class LogWriter:
         for path, data in self._tiles.partial_tiles():
             self._write_file(path, data)
         text = Checkpoint(self._origin, self.size, self._tiles.root()).text()
-        note = self._signer.sign(text) if self._signer else text
+        note = sign_note(text, self._signers) if self._signers else text
         self._write_file("checkpoint", note.encode(), is_durable=True)
         self.checkpoint_size = self.size
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from flyball.ledger.checkpoint import Signer, parse, verify_note
+from flyball.ledger.checkpoint import parse
+from flyball.ledger.note import Signer, verify_note
 from flyball.ledger.record import encode
 from flyball.ledger.verify import check_log
 from flyball.serve.log.reader import open_log
@@ -99,12 +100,12 @@ def test_partial_tiles_go_when_the_full_one_is_there(tmp_path: Path) -> None:
 
 def test_a_signed_checkpoint(tmp_path: Path) -> None:
     signer = Signer.parse(KEY)
-    writer = writer_of(tmp_path, signer=signer)
+    writer = writer_of(tmp_path, signers=[signer])
     write(writer, 10)
     writer.checkpoint()
     writer.close()
     note = (tmp_path / "checkpoint").read_text()
-    assert parse(verify_note(note, [signer.key])).size == 10
+    assert parse(verify_note(note, [signer.key]).text).size == 10
 
 
 def test_a_torn_tail_is_cut_and_told(tmp_path: Path) -> None:
