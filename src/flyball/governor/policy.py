@@ -6,11 +6,15 @@ from msgspec import Struct
 
 from flyball.model.loop import ForeignLoop, LoopPolicy
 from flyball.model.request import Principal, RequestClass
-from flyball.units import Ratio, Seconds
+from flyball.units import Ratio, Seconds, Usd
 
 
 class Pricing(Struct, frozen=True, kw_only=True):
-    """Constants of the price rules; defaults from the project's control experiment."""
+    """Constants of the price rules; defaults from the project's control experiment.
+
+    `demand_risk` = the chance that a pool's share of the demand forecast exceeds what the plan
+    keeps for it; 0 = plan for the mean alone.
+    """
 
     externality_weight: float = 1.5
     kv_price_weight: float = 1.0
@@ -27,6 +31,7 @@ class Pricing(Struct, frozen=True, kw_only=True):
     solve_interval_s: Seconds = 5.0
     board_valid_s: Seconds = 30.0
     solver_gap_max: Ratio = 1e-4
+    demand_risk: Ratio = 0.05
 
 
 class Resilience(Struct, frozen=True, kw_only=True):
@@ -57,6 +62,14 @@ class Promises(Struct, frozen=True, kw_only=True):
     risk: Ratio = 0.01
 
 
+class Budget(Struct, frozen=True, kw_only=True):
+    """What some classes may spend together on endpoints that are paid per token."""
+
+    name: str
+    usd_per_hour: Usd
+    classes: tuple[str, ...]
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """All that an operator decides, apart from the fleet itself. `classes[0]` is the default class.
 
@@ -78,3 +91,4 @@ class Policy(Struct, frozen=True, kw_only=True):
     tick_s: Seconds = 1.0
     loops: tuple[LoopPolicy, ...] = ()
     foreign_loops: tuple[ForeignLoop, ...] = ()
+    budgets: tuple[Budget, ...] = ()

@@ -8,6 +8,7 @@ from flyball.governor.budget import RetryBudget
 from flyball.governor.commands import Command, Record
 from flyball.governor.flight import Flight
 from flyball.governor.loops.context import ContextLoop
+from flyball.governor.loops.forecast import Forecast
 from flyball.governor.loops.modes import LoopModes
 from flyball.governor.loops.retry import RetryGain
 from flyball.governor.loops.setpoint import SetPoints
@@ -64,6 +65,8 @@ class State:
         self.solving = False
         self.solve_due: Seconds = 0.0
         self.problem: Problem | None = None
+        self.forecasts: dict[str, Forecast] = {}
+        self.pooling: dict[str, float] = {}
         self.version_floor = 0
         self.distrusting = False
         self.records_made = 0

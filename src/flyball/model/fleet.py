@@ -14,7 +14,10 @@ Surface = Literal["openai", "anthropic", "oip"]
 
 
 class Site(Struct, frozen=True, kw_only=True):
-    """A place with a jurisdiction, a tier, a distance from this gateway and a power limit."""
+    """A place with a jurisdiction, a tier, a distance from this gateway and a power limit.
+
+    `link_bytes_per_s_max` and `link_usd_per_byte` are those of the path from here to it.
+    """
 
     name: str
     jurisdiction: str
@@ -22,6 +25,8 @@ class Site(Struct, frozen=True, kw_only=True):
     rtt_s: Seconds = 0.0
     power_watts_max: Watts = float("inf")
     usd_per_kwh: Usd = 0.0
+    link_bytes_per_s_max: float = float("inf")
+    link_usd_per_byte: Usd = 0.0
 
 
 class Pool(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,11 @@ class PoolPrice(Struct, frozen=True, kw_only=True):
 
 
 class PriceBoard(Struct, frozen=True, kw_only=True):
-    """A versioned vector of prices. Version 0 = no plan yet: every shadow price is zero."""
+    """A versioned vector of prices. Version 0 = no plan yet: every shadow price is zero.
+
+    `budgets`: USD of shadow price per USD spent; `links`: USD per byte, by site; `groups`: USD per
+    second of one shared replica. `replicas` = whole ones that the plan asks for, by pool.
+    """
 
     version: int
     made_at: Seconds
@@ -24,6 +28,9 @@ class PriceBoard(Struct, frozen=True, kw_only=True):
     pools: tuple[PoolPrice, ...] = ()
     gap: Ratio = 0.0
     budgets: tuple[tuple[str, Usd], ...] = ()
+    links: tuple[tuple[str, Usd], ...] = ()
+    groups: tuple[tuple[str, Usd], ...] = ()
+    replicas: tuple[tuple[str, int], ...] = ()
 
     def age_s(self, at: Seconds) -> Seconds:
         """Seconds since it was made, never negative (a clock may step backward)."""

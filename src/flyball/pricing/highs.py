@@ -45,6 +45,7 @@ _JOIN = 1  # activities that join per class and per pool in a round; twice that 
 _LARGE = 1500  # rows from which a cold start by interior points is faster (measured)
 _NEAR = 0.03  # gap from which on it is worth having a basis
 _KEPT = 2  # activities kept per class and per pool for the next problem, besides the basic ones
+_TIE = 1e-6
 _NO_REPLICAS = np.zeros(0)
 _NOTHING = -1e-9  # reduced cost, as a share of the largest worth, below which nothing is gained
 
@@ -308,16 +309,20 @@ def _cold_start(arrays: Arrays, segments: int) -> _Start:
 def _best_of_each(arrays: Arrays, among: Indices, score: Floats, count: int) -> Indices:
     """Of the activities `among`, the `count` of highest score in each class and in each pool.
 
-    `count` passes of a maximum per group: sorting them all takes ten times as long. Of equal scores
-    the first in `among` counts.
+    `count` passes of a maximum per group: sorting them all takes ten times as long. Equal scores
+    are told apart by `_TIE` of themselves and a low-discrepancy sequence: pools that are alike
+    (one product at many sites) must not all be passed over for the first of them, round by round
+    (measured: 20 rounds for 6).
     """
     uses, picked = arrays.uses, [among[:0]]
+    apart = among * 0.6180339887498949 % 1.0
+    near = score[among] - _TIE * np.abs(score[among]) * apart
     groups = (
         (uses.class_index, len(arrays.demand_per_s)),
         (uses.pool_index, len(arrays.gpu_s_max)),
     )
     for index, size in groups:
-        group, left = index[among], score[among]
+        group, left = index[among], near.copy()
         for _ in range(count):
             best = np.full(size, -np.inf)
             np.maximum.at(best, group, left)

@@ -82,7 +82,8 @@ class PoolCapacity(Struct, frozen=True, kw_only=True):
     The congestion cost of load u in [0, 1] is G * congestion_usd_per_gpu_s * u^3 / 3 with G all the
     GPU time there is; its marginal price per GPU-second is congestion_usd_per_gpu_s * u^2: zero
     when idle, full when full. `gpu_s_max` and `kv_tokens_max` are there whatever is decided;
-    supplies add to them.
+    supplies add to them. A pool whose replicas may run at several clocks stands here once for each
+    `clock`, under one name; GPU time is told in seconds of full clock.
     """
 
     name: str
@@ -91,6 +92,7 @@ class PoolCapacity(Struct, frozen=True, kw_only=True):
     kv_tokens_max: float
     congestion_usd_per_gpu_s: Usd = 0.0
     pooling: Ratio = 1.0
+    clock: Ratio = 1.0
 
 
 class Supply(Struct, frozen=True, kw_only=True):
