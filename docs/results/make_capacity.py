@@ -50,7 +50,14 @@ STEADY_CELLS = (
     ("tiers", "agents"),
 )
 SAFE_CELLS = (("mixed", "agents"), ("uniform", "agents"))
-SAFE_NAMES = ("default_stack", "epp_default", "tuned_loops", "governor", "tuned_governor")
+SAFE_NAMES = (
+    "default_stack",
+    "epp_default",
+    "tuned_loops",
+    "governor",
+    "governor_hold",
+    "tuned_governor",
+)
 VIEW_GATEWAYS = (1, 2, 4, 8)
 VIEW_AGES_MS = (50.0, 250.0, 1000.0, 5000.0)
 VIEW_STEPS = (-20, 0)
@@ -212,7 +219,9 @@ def _keep_tuned(name: str, best: Best) -> None:
 
 def views(budget: Budget, said: argparse.Namespace, found: dict[str, Any]) -> Any:
     """Share of the calls in time, by gateways and age, at a few loads."""
-    names = [name for name in ("governor", "epp_default", "tuned_loops") if name in contestants()]
+    names = [
+        name for name in ("governor_hold", "epp_default", "tuned_loops") if name in contestants()
+    ]
 
     def tasks() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
         for gateways, age, step, name in product(VIEW_GATEWAYS, VIEW_AGES_MS, VIEW_STEPS, names):

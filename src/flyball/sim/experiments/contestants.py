@@ -10,18 +10,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from flyball.units import Usd
+from flyball.units import Ratio, Usd
 
 
 class Contestant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`tuned` = constants of a rival, `pricing` = of the governor, unlike their defaults; `retry`
-    and `truncation` = loops in a rival's gateway, the latter under a budget."""
+    and `truncation` = loops in a rival's gateway, the latter under a budget. `hold_ratio` = for how
+    long the governor may hold a call at the gate, in shares of its promised first token."""
 
     core: str
     tuned: dict[str, float] = {}
     pricing: dict[str, float] = {}
     retry: str = ""
     truncation: str = ""
+    hold_ratio: Ratio = 0.0
 
     def section(self, budget_usd_per_hour: Usd) -> dict[str, Any]:
         """Its keys of a scenario file; the budget is for a loop that watches the bill."""
@@ -43,7 +45,8 @@ DEFAULTS: dict[str, Contestant] = {
 } | {
     "default_stack": Contestant(
         core="epp_default", retry="sdk_default", truncation="threshold_truncation"
-    )
+    ),
+    "governor_hold": Contestant(core="governor", hold_ratio=0.5),
 }
 
 
@@ -99,6 +102,7 @@ GOVERNOR_SPACES: dict[str, dict[str, Range]] = {
         "ttft_width_s": Range(low=0.02, high=0.5),
         "tpot_width_s": Range(low=0.002, high=0.03),
         "near_equal_ratio": Range(low=0.002, high=0.2),
+        "hold_ratio": Range(low=0.05, high=0.9),
     }
 }
 RETRIES = ("", "budgeted")

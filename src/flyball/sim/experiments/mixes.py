@@ -79,10 +79,17 @@ MIXES: dict[str, MixCase] = {
 }
 
 
-def classes(mix: MixCase, resident: dict[str, tuple[str, ...]]) -> dict[str, dict[str, Any]]:
-    """The mix's classes as in a scenario file, bound to jurisdictions where the fleet says so."""
+def classes(
+    mix: MixCase, resident: dict[str, tuple[str, ...]], hold_ratio: Ratio = 0.0
+) -> dict[str, dict[str, Any]]:
+    """The mix's classes as in a scenario file, bound to jurisdictions where the fleet says so, and
+    held at the gate for at most that share of their promised first token."""
     return {
-        name: CLASSES[name] | ({"jurisdictions": resident[name]} if name in resident else {})
+        name: {
+            **CLASSES[name],
+            "queue_ms_max": hold_ratio * CLASSES[name]["ttft_ms"],
+            "jurisdictions": resident.get(name, ()),
+        }
         for name in mix.classes
     }
 

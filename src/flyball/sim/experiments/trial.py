@@ -76,7 +76,7 @@ def scenario(trial: Trial) -> Scenario:
         "fleet": {
             "sites": fleet.sites,
             "pools": fleet.pools,
-            "classes": classes(mix, fleet.resident),
+            "classes": classes(mix, fleet.resident, trial.contestant.hold_ratio),
         },
         "workload": workload(mix, fleet.size, trial.load),
         "clients": {"rtt_ms": 10.0, "patience_s": PATIENCE_S},

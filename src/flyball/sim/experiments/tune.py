@@ -41,7 +41,8 @@ class Point(Struct, frozen=True):
         """The contestant that it stands for."""
         values = {name: spaces[self.core][name].at(at) for name, at in self.shares.items()}
         if self.core == "governor":
-            return Contestant(core=self.core, pricing=values)
+            held = values.pop("hold_ratio", 0.0)
+            return Contestant(core=self.core, pricing=values, hold_ratio=held)
         return Contestant(core=self.core, tuned=values, retry=self.retry)
 
 

@@ -28,7 +28,7 @@ def test_only_classes_of_the_mix_are_bound_to_jurisdictions() -> None:
     made = classes(MIXES["agents"], {"fixer": ("EU",), "dialog": ("EU",)})
     assert list(made) == ["chat", "coder", "fixer"]
     assert made["fixer"]["jurisdictions"] == ("EU",)
-    assert "jurisdictions" not in made["chat"]
+    assert made["chat"]["jurisdictions"] == ()
     assert "jurisdictions" not in CLASSES["fixer"]
 
 
@@ -37,3 +37,10 @@ def test_a_budget_grows_with_the_load_and_is_none_where_the_bill_is_not_known() 
     assert budget_usd_per_hour(known, 1.0, 1.0) > known.spend_usd_per_hour
     assert budget_usd_per_hour(known, 1.4, 2.0) == 2.8 * budget_usd_per_hour(known, 1.0, 1.0)
     assert budget_usd_per_hour(MIXES["chat"], 1.0, 1.0) == 0.0
+
+
+def test_a_call_is_held_for_a_share_of_its_promised_first_token() -> None:
+    made = classes(MIXES["agents"], {}, hold_ratio=0.5)
+    assert made["chat"]["queue_ms_max"] == 500.0
+    assert made["coder"]["queue_ms_max"] == 2000.0
+    assert classes(MIXES["agents"], {})["chat"]["queue_ms_max"] == 0.0

@@ -50,3 +50,11 @@ def test_points_stay_in_their_space_and_a_near_one_differs() -> None:
         assert all(0.0 <= at <= 1.0 for at in other.shares.values())
         assert other.core == point.core
     assert near(rng, Point("dynamo_kv", {"device_credit": 0.5})).shares != {"device_credit": 0.5}
+
+
+def test_what_belongs_to_the_classes_is_no_price() -> None:
+    spaces = {
+        "governor": {"kv_price_weight": Range(low=1, high=2), "hold_ratio": Range(low=1, high=2)}
+    }
+    made = Point("governor", {"kv_price_weight": 0.0, "hold_ratio": 1.0}).contestant(spaces)
+    assert (made.pricing, made.hold_ratio, made.tuned) == ({"kv_price_weight": 1.0}, 2.0, {})
