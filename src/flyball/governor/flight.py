@@ -101,7 +101,6 @@ class Flight:
         "rival",
         "scope",
         "session",
-        "session_calls",
         "session_source",
         "tpot_bias_log",
         "tpot_s",
@@ -122,7 +121,6 @@ class Flight:
         self.class_index = 0
         self.scope: Scope = NOWHERE
         self.session = ""
-        self.session_calls = 0
         self.session_source = ""
         self.lineage = request_id
         self.is_retry = False

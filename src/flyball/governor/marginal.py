@@ -4,11 +4,7 @@ Linear in the request's sizes, so that a request reads one row per endpoint and 
 
     ttft_s = ttft_base + ttft_per_token * uncached      tpot_s = tpot_base + tpot_per_kv * kv
     usd    = usd_per_token * uncached + usd_per_kv * kv + usd_per_output * output
-           + usd_per_kept * kept
     harm   = harm_base + harm_per_token * uncached + harm_per_kv * kv
-
-`kept` = context that the session's next call will want to find here: where the cache is under
-pressure it will probably be gone, and its prefill is paid for once more.
 
 `weighted_load` = requests there, with this one, per unit of the engine's speed: what the fall-back
 rule reads when predictions are not believed. `*_trust` in (0, 1] widens the logistic of a miss
@@ -42,7 +38,6 @@ ROWS = (
     "harm_per_token",
     "harm_per_kv",
     "weighted_load",
-    "usd_per_kept",
 )
 
 PREFILL_SHARE_MAX = 0.8
@@ -108,7 +103,6 @@ def refresh(
     kv_usd = pricing.kv_price_weight * pressure * prefill_s * (e.base_usd_per_s + gpu_usd)
     residence_s = TYPICAL_OUTPUT_TOKENS * tpot_base
     kv_usd += (price.usd_per_kv_token_second if price else 0.0) * residence_s
-    again_usd = prefill_s * (e.base_usd_per_s + busy_usd) + e.input_usd + harm_token
     return (
         ttft_base,
         ttft_per_token,
@@ -123,7 +117,6 @@ def refresh(
         harm_token,
         weight * harm_kv,
         (slots + 1) * decode.base_s / min(e.seqs_max, WEIGHT_SEQS_MAX),
-        pricing.kept_price_weight * pressure * again_usd if e.pool.prefix_cache else 0.0,
     )
 
 

@@ -18,7 +18,6 @@ class Pricing(Struct, frozen=True, kw_only=True):
 
     externality_weight: float = 1.5
     kv_price_weight: float = 1.0
-    kept_price_weight: float = 1.0
     plan_price_weight: float = 1.0
     early_refusal_ratio: Ratio = 1.3
     ttft_width_s: Seconds = 0.075

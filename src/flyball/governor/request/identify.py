@@ -79,7 +79,7 @@ def _set_session(state: State, flight: Flight, at: Seconds) -> None:
     else:
         return
     flight.session = key
-    flight.session_calls = sessions.touch(key, at).calls
+    sessions.touch(key, at)
 
 
 def _set_lineage(state: State, flight: Flight, at: Seconds) -> None:

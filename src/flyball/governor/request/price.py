@@ -32,7 +32,6 @@ _TPOT_BY_KV = (TPOT, _ROW["tpot_per_kv"])
 _HARM_BY_KV = (HARM, _ROW["harm_per_kv"])
 _USD_BY_KV = (RESOURCE, _ROW["usd_per_kv"])
 _USD_BY_OUTPUT = (RESOURCE, _ROW["usd_per_output"])
-_USD_BY_KEPT = (RESOURCE, _ROW["usd_per_kept"])
 
 # Above so many matches a vector of credits is cheaper than one endpoint after the other.
 MATCHES_ONE_BY_ONE = 4
@@ -42,11 +41,7 @@ def price_candidates(state: State, flight: Flight, at: Seconds) -> Vector:
     """The scratch matrix [6 x endpoints] for this request."""
     rows = state.view.fresh_rows(at)
     out = state.scratch
-    prompt, output = float(flight.prompt_tokens), float(flight.output_tokens)
-    calls = flight.session_calls
-    # Laplace's rule of succession: after n calls another comes with probability n / (n + 1).
-    kept = (prompt + output) * calls / (calls + 1.0) if calls > 1 else 0.0
-    _set_sizes(state.weights, prompt, output, kept)
+    _set_sizes(state.weights, float(flight.prompt_tokens), float(flight.output_tokens))
     np.matmul(state.weights, rows, out=state.linear)
     flight.matches = _credit_prefix(state, flight, rows, out) if flight.head.prefix else ()
     _lateness(state, flight, rows, out)
@@ -57,12 +52,11 @@ def price_candidates(state: State, flight: Flight, at: Seconds) -> Vector:
     return out
 
 
-def _set_sizes(matrix: Vector, prompt: float, output: float, kept: float) -> None:
+def _set_sizes(matrix: Vector, prompt: float, output: float) -> None:
     kv = prompt + 0.5 * output
     matrix[_TTFT_BY_PROMPT] = matrix[_HARM_BY_PROMPT] = matrix[_USD_BY_PROMPT] = prompt
     matrix[_TPOT_BY_KV] = matrix[_HARM_BY_KV] = matrix[_USD_BY_KV] = kv
     matrix[_USD_BY_OUTPUT] = output
-    matrix[_USD_BY_KEPT] = kept
 
 
 def _credit_prefix(

@@ -282,9 +282,6 @@ class PricingSection(_Section, frozen=True, kw_only=True):
     kv_price_weight: Annotated[NotNegative, Meta(description="Weight of the KV price.")] = (
         _PRICING.kv_price_weight
     )
-    kept_price_weight: Annotated[
-        NotNegative, Meta(description="Weight of a session's own cache, lost before its next call.")
-    ] = _PRICING.kept_price_weight
     plan_price_weight: Annotated[NotNegative, Meta(description="Weight of the plan's prices.")] = (
         _PRICING.plan_price_weight
     )
