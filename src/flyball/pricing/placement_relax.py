@@ -2,13 +2,14 @@
 at the least cost?
 
 Each relaxation is one change, as small as serves all: a promise, a jurisdiction, watts at a site,
-accelerators at a site. It is solved again with the change in force and judged by what the plan then
-costs. Where no single change suffices, each class that falls short is looked at by itself.
+accelerators at a site (with the watts that they need). It is solved again with the change in force
+and judged by what the plan then costs. Where no single change suffices, each class that falls short
+is looked at by itself.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 from msgspec import Struct
@@ -207,30 +208,56 @@ def _difference(old: Promise, new: Promise) -> str:
 
 def _more_power(one: Program) -> Iterator[tuple[str, Program]]:
     for place, site in enumerate(one.problem.sites):
-        if not np.isfinite(one.limits.watts[place]):
-            continue
-        more = least_more(one, site_row(one, place))
-        if more is None:
-            continue
-        more *= WATTS_PER_ROW_UNIT * _MORE_THAN_ROUNDING
-        watts = one.limits.watts.copy()
-        watts[place] += more
-        eased = Program(one.problem, one.pairs, one.limits._replace(watts=watts), one.money)
-        yield f"give {site.name} {more / 1e3:.3g} kW more", eased
+        kw = _kw_short(one, place)
+        if kw:
+            yield f"give {site.name} {kw:.3g} kW more", _with_watts(one, place, kw)
 
 
 def _more_accelerators(one: Program) -> Iterator[tuple[str, Program]]:
+    """So many more at one site; where its power would not do for them, with as much more power."""
     used = {option.asset_index for option in one.problem.options}
-    for place, asset in enumerate(one.problem.assets):
-        if place not in used:
-            continue
-        more = least_more(one, asset_row(one, place))
-        if more is None:
-            continue
-        least = min(o.profile.accelerators for o in one.problem.options if o.asset_index == place)
-        count = least * ceil(more * _MORE_THAN_ROUNDING / least)
-        rent_max = one.limits.rent_max.copy()
-        rent_max[place] += count
-        eased = Program(one.problem, one.pairs, one.limits._replace(rent_max=rent_max), one.money)
+    for place in sorted(used):
+        asset = one.problem.assets[place]
         site = one.problem.sites[asset.site_index].name
-        yield f"rent {count} more {asset.accelerator} at {site}", eased
+        count = _count_short(one, place)
+        if count is not None:
+            yield f"rent {count} more {asset.accelerator} at {site}", _with_rent(one, place, count)
+            continue
+        fed = _with_watts(one, asset.site_index, inf)
+        count = _count_short(fed, place)
+        if count is None:
+            continue
+        rented = _with_rent(one, place, count)
+        kw = _kw_short(rented, asset.site_index)
+        if kw:
+            words = f"rent {count} more {asset.accelerator} at {site} and give it {kw:.3g} kW more"
+            yield words, _with_watts(rented, asset.site_index, kw)
+
+
+def _count_short(one: Program, asset: int) -> int | None:
+    """Accelerators short at that asset alone, in whole replicas of its smallest profile."""
+    more = least_more(one, asset_row(one, asset))
+    if more is None:
+        return None
+    least = min(o.profile.accelerators for o in one.problem.options if o.asset_index == asset)
+    return least * ceil(more * _MORE_THAN_ROUNDING / least)
+
+
+def _kw_short(one: Program, site: int) -> float | None:
+    """kW that are short at that site alone; None if its power has no limit or is not what is."""
+    if not np.isfinite(one.limits.watts[site]):
+        return None
+    more = least_more(one, site_row(one, site))
+    return None if more is None else more * _MORE_THAN_ROUNDING
+
+
+def _with_watts(one: Program, site: int, kw: float) -> Program:
+    watts = one.limits.watts.copy()
+    watts[site] += WATTS_PER_ROW_UNIT * kw
+    return Program(one.problem, one.pairs, one.limits._replace(watts=watts), one.money)
+
+
+def _with_rent(one: Program, asset: int, count: int) -> Program:
+    rent_max = one.limits.rent_max.copy()
+    rent_max[asset] += count
+    return Program(one.problem, one.pairs, one.limits._replace(rent_max=rent_max), one.money)
