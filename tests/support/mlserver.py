@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,18 +36,23 @@ class Server(Struct, frozen=True):
 
 
 @contextmanager
-def running(python: Path, folder: Path) -> Iterator[Server]:
-    """Trained, started, ready; stopped at the end. Raises RuntimeError with its log if it fails."""
+def running(
+    python: Path, folder: Path, host: str = "127.0.0.1", inside: Sequence[str] = ()
+) -> Iterator[Server]:
+    """Trained, started, ready; stopped at the end. Raises RuntimeError with its log if it fails.
+
+    `inside` = the start of a command line that takes it to where `host` is its own address.
+    """
     subprocess.run([python, "-c", _TRAIN, folder / "model.joblib"], check=True)
     ports = _free_ports(3)
     settings = dict(zip(("http_port", "grpc_port", "metrics_port"), ports, strict=True))
-    _write(folder / "settings.json", {"host": "127.0.0.1", "parallel_workers": 0, **settings})
+    _write(folder / "settings.json", {"host": host, "parallel_workers": 0, **settings})
     model = {"name": MODEL, "implementation": "mlserver_sklearn.SKLearnModel"}
     where = {"uri": "./model.joblib", "version": "v1"}
     _write(folder / "model-settings.json", {**model, "parameters": where})
-    server = Server(f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[2]}/metrics")
+    server = Server(f"http://{host}:{ports[0]}", f"http://{host}:{ports[2]}/metrics")
     with (folder / "log").open("wb") as log:
-        command = [python, "-m", "mlserver.cli.main", "start", folder]
+        command = [*inside, python, "-m", "mlserver.cli.main", "start", folder]
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
         _wait_ready(server, process, folder / "log")
