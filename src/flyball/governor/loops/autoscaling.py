@@ -77,7 +77,9 @@ def _wish(
         f"work of {work.mean:.2f} ± {work.deviation:.2f} replicas: "
         f"the last of {count} earns {earned:.2f} USD/h and costs {cost.usd_per_s * 3600.0:.2f}"
     )
-    load = running_work(state, number) / max(1, len(ready))
+    # Work in flight by replica and by work asked for: demand moves both the replicas and what runs
+    # on them, and taken as it is would make every answer to a rise look like its cause.
+    load = running_work(state, number) / max(0.1, asked.work) / max(1, len(ready))
     return Wish(
         scope=pool.name,
         value=float(count),

@@ -64,6 +64,7 @@ def _turn(state: State, context: LoopContext, at: Seconds, out: list[Command]) -
 
 def _trouble(state: State, context: LoopContext, at: Seconds) -> str:
     """Why the loop must not act by what it sees; "" = it may."""
+    state.view.audit_trust(at)
     if state.view.untrusted == "stale":
         counted = f"{state.view.stale_count} of {state.view.audited_count}"
         return f"{counted} endpoints have stale metrics"

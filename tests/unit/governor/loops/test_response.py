@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from flyball.governor.loops.response import MOVES_MIN, Response
 
 
