@@ -10,12 +10,13 @@ import hashlib
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from math import inf, isfinite
+from math import ceil, inf, isfinite
 from typing import NamedTuple
 
 from flyball.dialects.envelope import bad_field
 from flyball.dialects.sessions import HEADERS as SESSION_HEADERS
 from flyball.dialects.sessions import read_header_session
+from flyball.model.request import SessionBudget
 from flyball.units import Seconds, seconds_from_ms
 
 _AUTHORIZATION = b"authorization"
@@ -31,6 +32,8 @@ _DEADLINE_HEADERS = (b"x-flyball-deadline-ms", b"x-request-timeout-ms")
 _TTFT_HEADERS = (b"x-slo-ttft-ms", b"x-llm-d-slo-ttft-ms")
 _TPOT_HEADERS = (b"x-slo-tpot-ms", b"x-llm-d-slo-tpot-ms")
 _JURISDICTION_HEADER = b"x-flyball-jurisdiction"
+_SESSION_BUDGET_HEADER = b"x-flyball-session-budget"
+_BUDGETS = frozenset((b"steps", b"tokens", b"usd", b"wall-s"))
 _QUOTE_HEADER = b"x-flyball-quote"
 _CLIENT_RTT_HEADER = b"x-flyball-client-rtt-ms"
 _SENT_AT_HEADER = b"x-flyball-sent-at-ms"
@@ -42,6 +45,7 @@ _HINT_HEADERS = frozenset(
         *_TTFT_HEADERS,
         *_TPOT_HEADERS,
         _JURISDICTION_HEADER,
+        _SESSION_BUDGET_HEADER,
         _QUOTE_HEADER,
         _CLIENT_RTT_HEADER,
         _SENT_AT_HEADER,
@@ -75,6 +79,7 @@ class HeaderHints(NamedTuple):
     quote: str = ""
     client_rtt_s: Seconds = 0.0
     sent_at: Seconds = 0.0
+    session_budget: SessionBudget | None = None
 
 
 NO_HINTS = HeaderHints()
@@ -153,6 +158,7 @@ def read_hints(found: dict[bytes, bytes]) -> HeaderHints:
         quote=_read_label(found, (_QUOTE_HEADER,)),
         client_rtt_s=_read_ms(found, (_CLIENT_RTT_HEADER,)),
         sent_at=_read_unix_ms(found),
+        session_budget=_read_session_budget(found),
     )
 
 
@@ -188,6 +194,28 @@ def _read_label(found: dict[bytes, bytes], names: tuple[bytes, ...]) -> str:
                 raise bad_field(name.decode(), why)
             return text
     return ""
+
+
+def _read_session_budget(found: dict[bytes, bytes]) -> SessionBudget | None:
+    """`steps=50, tokens=2000000, usd=5, wall-s=3600`: any of them, each above 0."""
+    value = found.get(_SESSION_BUDGET_HEADER)
+    if value is None:
+        return None
+    wish: dict[str, float] = {}
+    for part in value.split(b","):
+        name, _, number = part.partition(b"=")
+        amount = _number(number.strip())
+        if name.strip() not in _BUDGETS or not amount > 0.0:
+            shown = part[:32].decode("ascii", "backslashreplace").strip()
+            why = f"Must be like 'steps=50, tokens=2000000, usd=5, wall-s=3600', got '{shown}'"
+            raise bad_field(_SESSION_BUDGET_HEADER.decode(), why)
+        wish[name.strip().decode()] = amount
+    return SessionBudget(
+        steps=ceil(wish.get("steps", 0.0)),
+        tokens=ceil(wish.get("tokens", 0.0)),
+        usd=wish.get("usd", 0.0),
+        wall_s=wish.get("wall-s", 0.0),
+    )
 
 
 def _read_ms(found: dict[bytes, bytes], names: tuple[bytes, ...]) -> Seconds:

@@ -12,6 +12,18 @@ from xxhash import xxh3_64_intdigest
 
 BLOCK_BYTES = 1024
 BLOCKS_MAX = 512
+TAIL_BYTES = 512
+_CONTENT = b'"content":'
+
+
+def last_digest(prompt: bytes) -> int:
+    """Digest of what was added last: the text behind the last `content` field, as a tool's result.
+
+    An id in front of it (of the tool call, new each time) does not count. Of a long text, and where
+    there is no such field near the end, the last `TAIL_BYTES` stand for it.
+    """
+    start = prompt.rfind(_CONTENT, -TAIL_BYTES)
+    return xxh3_64_intdigest(prompt[start:] if start >= 0 else prompt[-TAIL_BYTES:])
 
 
 def chain_hashes(prompt: bytes) -> tuple[tuple[int, ...], int]:

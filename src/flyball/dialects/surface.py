@@ -25,7 +25,7 @@ from flyball.dialects.headers import (
     retry_after,
 )
 from flyball.dialects.oip import rewrite_target
-from flyball.dialects.prompt import BLOCK_BYTES, chain_hashes
+from flyball.dialects.prompt import BLOCK_BYTES, chain_hashes, last_digest
 from flyball.dialects.rewrite import rewrite_model
 from flyball.dialects.routes import route
 from flyball.dialects.sessions import read_body_session
@@ -112,6 +112,7 @@ def _read_text(
         body_digest=digest,
         deadline_s=0.0 if stream else read_client_timeout_s(found),
         priority=envelope.priority or 0,
+        last_digest=last_digest(prompt) if prefix else 0,
     )
 
 
@@ -131,6 +132,7 @@ def _with_hints(head: RequestHead, hints: HeaderHints) -> RequestHead:
         quote=hints.quote,
         client_rtt_s=hints.client_rtt_s,
         sent_at=hints.sent_at,
+        session_budget=hints.session_budget,
     )
 
 

@@ -54,4 +54,5 @@ def head(row: TraceRow, number: int, class_hint: str, model: str, tries: int) ->
         prefix=prefix(row),
         prefix_block_bytes=BLOCK_BYTES,
         body_digest=spread(number + 1),
+        last_digest=spread(row.result),
     )

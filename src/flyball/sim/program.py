@@ -16,6 +16,10 @@ BLOCK_TOKENS = 64
 # Ids of blocks: above those of generated rows (sim/workload.py), below a spike's copies of them.
 FIRST_GROUP = 16
 GROUPS_MAX = 16
+# Assumed: a tenth of all tool results is one of a few that say nothing (no output, "ok").
+PLAIN_RESULTS: Ratio = 0.1
+PLAIN_KINDS = 3
+_MIX = 2_654_435_761  # Knuth's multiplicative hash: chance that takes nothing from the stream
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -29,12 +33,16 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True):
-    """One call: the prompt's blocks, and those that the answer fills behind them."""
+    """One call: the prompt's blocks, and those that the answer fills behind them.
+
+    `result` names what was added last: a tool's result, mostly unlike all others.
+    """
 
     input_tokens: Tokens
     output_tokens: Tokens
     prefix_blocks: tuple[int, ...]
     answer_blocks: tuple[int, ...]
+    result: int = 0
 
 
 class Program:
@@ -76,7 +84,7 @@ class Program:
         more = (self.tokens + self._answer) // size - len(self._ids)
         self._answer_ids = self._fresh(more)
         ids = tuple(self._ids)
-        return Step(self.tokens, self._answer, ids, tuple(self._answer_ids))
+        return Step(self.tokens, self._answer, ids, tuple(self._answer_ids), self._result())
 
     def go_on(self) -> Seconds | None:
         """The step is done: the pause until the next one; None = that was the last."""
@@ -114,6 +122,12 @@ class Program:
     def _drawn(self, name: str, table: tuple[tuple[float, float], ...]) -> float:
         between = self.agent.session_share.get(name, 0.0)
         return value_at(table, mixed(self._session[name], self._rng, between))
+
+    def _result(self) -> int:
+        """A name of its own, or that of a result which every tool gives now and then ("done")."""
+        name = self._next_id
+        plain = name * _MIX % 2**32 / 2**32
+        return 1 + int(plain / PLAIN_RESULTS * PLAIN_KINDS) if plain < PLAIN_RESULTS else name + 8
 
     # The context.
 

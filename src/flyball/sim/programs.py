@@ -8,12 +8,14 @@ are. One stream of chance per session: what a session wants does not depend on w
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
+from numpy.random import Generator
 
 from flyball.dialects.traces.row import TraceRow
 from flyball.sim.agents import Agent, AgentClient, book
 from flyball.sim.clock import Clock, Streams
 from flyball.sim.exchange import Call, Lineage
 from flyball.sim.program import FIRST_GROUP, Limits, Program
+from flyball.sim.runaway import Runaway
 from flyball.sim.scenario import ProgramsShape, Trigger
 from flyball.sim.sessions import Tally
 from flyball.sim.triggers import spiked_times
@@ -40,7 +42,7 @@ class Group(Struct, frozen=True):
 class _Session:
     """One session under way; `repeats` counts how often the present step has broken."""
 
-    __slots__ = ("begun_at", "group", "number", "program", "repeats", "step")
+    __slots__ = ("begun_at", "group", "number", "program", "repeats", "step", "tokens")
 
     def __init__(self, group: Group, number: int, program: Program, at: Seconds) -> None:
         self.group = group
@@ -49,6 +51,7 @@ class _Session:
         self.begun_at = at
         self.step = 0
         self.repeats = 0
+        self.tokens: Tokens = 0
 
 
 def grouped(shapes: Mapping[str, ProgramsShape], block_tokens: Tokens) -> list[Group]:
@@ -126,13 +129,24 @@ class Programs:
         self._numbers += 1
         rng = self._streams.named(f"program {group.class_name} {number}").rng
         own = group.base | (number + 1) << 20
-        program = Program(group.agent, rng, group.limits, own, group.base)
+        program = self._program(group, number, rng, own)
         session = _Session(group, number, program, self._clock.now)
-        self.tallies[group.class_name].begun += 1
+        tally = self.tallies[group.class_name]
+        tally.begun += 1
+        tally.runaways += isinstance(program, Runaway)
         for _ in range(int(skipped * program.steps_left)):
             program.ask()
             program.go_on()
         self._ask(session)
+
+    def _program(self, group: Group, number: int, rng: Generator, own: int) -> Program:
+        shape, kinds = group.shape, group.shape.runaway_kinds
+        if shape.runaway_ratio:
+            chance = self._streams.named(f"runaway {group.class_name} {number}")
+            if chance.uniform() < shape.runaway_ratio:
+                kind = kinds[number % len(kinds)]
+                return Runaway(group.agent, rng, group.limits, own, group.base, kind)
+        return Program(group.agent, rng, group.limits, own, group.base)
 
     def _ask(self, session: _Session) -> None:
         now, group = self._clock.now, session.group
@@ -148,6 +162,7 @@ class Programs:
             answer_blocks=step.answer_blocks,
             block_tokens=group.limits.block_tokens,
             class_name=group.class_name,
+            result=step.result,
         )
         self.tallies[group.class_name].steps += session.repeats == 0
         lineage = Lineage(session.number, session.step, session.repeats)
@@ -160,11 +175,30 @@ class Programs:
             return
         session = self._waiting.pop(call.lineage.program)
         if call.end != "served":
-            self._over(session, "failed")
-        elif call.kept_ratio < 1.0 and self._breaks_now(session, call):
+            self._fail(session, call.code)
+            return
+        self._count(session, call)
+        if call.kept_ratio < 1.0 and self._breaks_now(session, call):
             self._repeat(session, call)
         else:
             self._next(session)
+
+    def _count(self, session: _Session, call: Call) -> None:
+        tokens = call.row.input_tokens + call.row.output_tokens
+        session.tokens += tokens
+        if isinstance(session.program, Runaway) and session.program.is_looping:
+            tally = self.tallies[session.group.class_name]
+            tally.circles += 1
+            tally.circle_tokens += tokens
+
+    def _fail(self, session: _Session, code: str) -> None:
+        tally = self.tallies[session.group.class_name]
+        tally.turned_away += session.step == 0
+        if code == "session_runaway":
+            tally.stopped += 1
+            program = session.program
+            tally.stopped_wrongly += not (isinstance(program, Runaway) and program.is_looping)
+        self._over(session, "failed")
 
     def _breaks_now(self, session: _Session, call: Call) -> bool:
         self.tallies[session.group.class_name].steps_cut += 1
@@ -208,6 +242,8 @@ class Programs:
 
     def _over(self, session: _Session, how: str) -> None:
         tally = self.tallies[session.group.class_name]
+        if how != "completed":
+            tally.wasted_tokens += session.tokens
         if how == "completed":
             tally.completed += 1
             tally.durations_s.append(self._clock.now - session.begun_at)

@@ -163,6 +163,13 @@ class ProgramsShape(_Section, frozen=True, kw_only=True):
     tool_failure_ratio: Annotated[
         RatioBelowOne | None, Meta(description="Share of failing tools. Absent = its own.")
     ] = None
+    runaway_ratio: Annotated[
+        RatioOfOne, Meta(description="Share of sessions that go round in circles half-way.")
+    ] = 0.0
+    runaway_kinds: Annotated[
+        tuple[Literal["repeat", "growth", "compaction"], ...],
+        Meta(min_length=1, description="How, in turn."),
+    ] = ("repeat", "growth", "compaction")
 
 
 class TraceShape(_Section, frozen=True, kw_only=True):

@@ -15,6 +15,13 @@ class Tally(Struct):
     completed: int = 0
     failed: int = 0
     broken: int = 0
+    turned_away: int = 0
+    stopped: int = 0
+    stopped_wrongly: int = 0
+    runaways: int = 0
+    circles: int = 0
+    circle_tokens: int = 0
+    wasted_tokens: int = 0
     steps: int = 0
     steps_cut: int = 0
     steps_broken: int = 0
@@ -29,6 +36,10 @@ class ProgramReport(Struct, frozen=True, kw_only=True):
     `completed` = all their steps are; `failed` = a call was lost for good; `broken` = a step broke
     too often; `open` = under way at the end. `steps_cut` were answered from a cut context, and
     `steps_broken` of them had to be repeated. Durations of the completed ones, pauses included, s.
+    Of the failed, `turned_away` were never answered a step and `stopped` were told that they go
+    round in circles (`stopped_wrongly`: they did not); `runaways` of all did, and were answered
+    `circles` steps, `circle_tokens` prompt and answer tokens, after they had begun to.
+    `wasted_tokens` were spent on sessions that were answered some steps and then failed or broke.
     """
 
     name: str
@@ -44,6 +55,13 @@ class ProgramReport(Struct, frozen=True, kw_only=True):
     compactions: int
     completed_p50_s: Seconds
     completed_p99_s: Seconds
+    turned_away: int = 0
+    stopped: int = 0
+    stopped_wrongly: int = 0
+    runaways: int = 0
+    circles: int = 0
+    circle_tokens: int = 0
+    wasted_tokens: int = 0
 
 
 class Retries(Struct, frozen=True, kw_only=True):
@@ -80,4 +98,11 @@ def _report(name: str, one: Tally) -> ProgramReport:
         compactions=one.compactions,
         completed_p50_s=float(spans[0]),
         completed_p99_s=float(spans[1]),
+        turned_away=one.turned_away,
+        stopped=one.stopped,
+        stopped_wrongly=one.stopped_wrongly,
+        runaways=one.runaways,
+        circles=one.circles,
+        circle_tokens=one.circle_tokens,
+        wasted_tokens=one.wasted_tokens,
     )

@@ -14,7 +14,8 @@ class TraceRow(Struct, frozen=True, kw_only=True, gc=False):
     blocks of `block_tokens` tokens each: the same id is the same text after the same prefix.
     `answer_blocks` are those that the answer fills behind them, where it is known that a later
     prompt contains it. `session` groups the calls of one conversation or agent; "" = the trace does
-    not tell.
+    not tell. `result` names what was added last (a tool's result): equal numbers, equal text; 0 =
+    not told.
     """
 
     at_s: Seconds
@@ -26,6 +27,7 @@ class TraceRow(Struct, frozen=True, kw_only=True, gc=False):
     model: str = ""
     class_name: str = ""
     answer_blocks: tuple[int, ...] = ()
+    result: int = 0
 
 
 class Tally(Struct, kw_only=True):
