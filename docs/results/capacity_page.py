@@ -8,6 +8,7 @@ from typing import Any
 from flyball.sim.capacity import Interval, interval
 from flyball.sim.experiments.fleets import FLEETS
 from flyball.sim.experiments.mixes import CLASSES, MIXES
+from flyball.sim.experiments.troubles import TROUBLES
 
 HERE = Path(__file__).parent
 COMMAND = "python docs/results/make_capacity.py"
@@ -33,8 +34,11 @@ agents' sessions stand, the first 60 s not counted. Load = multiple of a mix, on
 Rivals are the twin's, by their published rules and constants ([sources](../reference/rivals.md)),
 readings every 50 ms as their pickers have them, and the governor alike. `tuned_loops` is the best
 that a search over four routers with their weights, thresholds and a retry budget found;
-`tuned_governor` the best of the same search, with as many samples, over the governor's constants.
-Both were tuned on one cell and on seeds of their own, and are judged on others.
+`tuned_governor` the best of the same search, with as many samples, over the governor's constants;
+both are tuned on one cell and on seeds of their own, and judged on others. `governor` has the
+product's defaults; `governor_hold` besides may hold a call at the gate for half its promised first
+token (`queue_ms_max`). `default_stack` = the endpoint picker at its defaults with a gateway that
+retries and a cost loop that cuts contexts.
 """
 
 LIMITS = """## Limits
@@ -57,6 +61,8 @@ def write(tables: dict[str, Any], governor: str, world: str) -> None:
         _steady(tables["steady"]),
         _safe(tables["safe"], tables["steady"]),
         _tuned(),
+        _struck(tables["struck"]),
+        _parts(tables["parts"]),
         _views(tables["views"]),
         LIMITS,
         f"Digests of the sources run: governor `{governor}`, twin and rivals `{world}`.\n",
@@ -136,6 +142,55 @@ def _safe(table: dict[str, Any], steady: dict[str, Any]) -> str:
             )
         parts.append("")
     return "\n".join(parts)
+
+
+def _struck(table: dict[str, Any]) -> str:
+    if not table:
+        return f"## Each trouble by itself\n\nNot run: `{COMMAND} struck --budget 3600`\n"
+    rows: list[str] = []
+    for key, one in table.items():
+        trouble, name, _, _ = key.split()
+        rows.append(
+            f"| {TROUBLES[trouble].title} | {name} | {one['execution_error_usd']:.2f} | "
+            f"{one['coherence']:.1%} | {one['in_time']:.1%} | {one['worst_slice']:.1%} | "
+            f"{'yes' if one['recovered'] else '**no**'} | {one['retries']:,} | {one['completed']} |"
+        )
+    return "\n".join(
+        [
+            f"## Each trouble by itself\n\n    {COMMAND} struck --budget 3600\n",
+            "`agents` on `mixed` at a load of 1, one seed. Worst half minute = the least share in "
+            "time of any class in any 30 s.\n",
+            "| trouble | core | execution error, USD | coherence | in time | worst half minute | "
+            "recovered | retries | programs |\n|---|---|---|---|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _parts(table: dict[str, Any]) -> str:
+    if not table:
+        return f"## Which parts pay\n\nNot run: `{COMMAND} parts --budget 3600`\n"
+    cores: dict[str, dict[int, dict[str, Any]]] = {}
+    for key, one in table.items():
+        name, seed, _ = key.split("|")
+        cores.setdefault(name, {})[int(seed)] = one
+    whole = cores.get("all parts", {})
+    rows = [
+        f"| {name} | {_mean(seeds, 'load'):.3f} | {_band(_interval(seeds))} | "
+        f"{_gain(whole, seeds)} | {seeds[max(seeds)]['fails_by']} |"
+        for name, seeds in cores.items()
+    ]
+    return "\n".join(
+        [
+            f"## Which parts pay\n\n    {COMMAND} parts --budget 3600\n",
+            "Steady load of `agents` on `mixed`, the governor's constants not tuned anew.\n",
+            "| governor with | load | 95 % | all parts / it | what fails first above it |\n"
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
 
 
 def _tuned() -> str:

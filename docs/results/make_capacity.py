@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from trials import HERE, KEPT, Budget, code, each, edge_of, played
 
 from flyball.sim.experiments.contestants import (
+    ABLATIONS,
     DEFAULTS,
     GOVERNOR_SPACES,
     RETRIES,
@@ -31,7 +32,7 @@ from flyball.sim.experiments.fleets import FLEETS
 from flyball.sim.experiments.trial import Trial
 from flyball.sim.experiments.troubles import troubles_of
 from flyball.sim.experiments.tune import Best, search
-from flyball.sim.experiments.verdict import is_steady, passes, worst
+from flyball.sim.experiments.verdict import is_recovered, is_steady, passes, worst
 
 SEEDS = (1, 2, 3, 4, 5)
 TUNING_SEEDS = (101, 102)
@@ -58,6 +59,8 @@ SAFE_NAMES = (
     "governor_hold",
     "tuned_governor",
 )
+STRUCK_NAMES = ("default_stack", "epp_default", "tuned_loops", "governor", "governor_hold")
+STRUCK_STEP = 0
 VIEW_GATEWAYS = (1, 2, 4, 8)
 VIEW_AGES_MS = (50.0, 250.0, 1000.0, 5000.0)
 VIEW_STEPS = (-20, 0)
@@ -174,6 +177,58 @@ def _overcome(trial: Trial, step: int) -> bool:
     return passes(at, played(at))
 
 
+def struck(budget: Budget, said: argparse.Namespace, found: dict[str, Any]) -> Any:
+    """Each trouble at one load that all but the crudest carry: who is back, and what was lost."""
+
+    def tasks() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
+        for trouble, name in product(troubles_of(FLEETS["mixed"]), STRUCK_NAMES):
+            if name not in contestants():
+                continue
+            one = contestants()[name]
+            key = f"{trouble} {name} {SEEDS[0]} {code(one.core)}"
+            trial = Trial(
+                fleet="mixed",
+                mix="agents",
+                contestant=one,
+                step=STRUCK_STEP,
+                seed=SEEDS[0],
+                trouble=trouble,
+            )
+            if key not in found and re.search(said.only, key):
+                yield key, what_was_lost, (trial,)
+
+    return each(budget, tasks())
+
+
+def what_was_lost(trial: Trial) -> dict[str, Any]:
+    """Of one struck run: good share, the worst half minute, whether it recovered, retries."""
+    one = played(trial)
+    report, tried = one.report, one.report.retries
+    return {
+        "load": trial.load,
+        "in_time": report.total.in_time_ratio,
+        "worst_slice": min(min(shares[2:]) for shares in one.slices.values()),
+        "recovered": is_recovered(one),
+        "retries": tried.gateway + tried.sdk + tried.agent + tried.step,
+        "completed": sum(program.completed for program in report.programs),
+        "execution_error_usd": report.execution_error_usd,
+        "coherence": report.coherence.ratio,
+    }
+
+
+def parts(budget: Budget, said: argparse.Namespace, found: dict[str, Any]) -> Any:
+    """Steady capacity of the governor with single parts taken away."""
+
+    def tasks() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
+        for (name, one), seed in product(ABLATIONS.items(), SEEDS[: min(3, said.seeds)]):
+            key = f"{name}|{seed}|{code(one.core)}"
+            trial = Trial(fleet="mixed", mix="agents", contestant=one, step=0, seed=seed)
+            if key not in found and re.search(said.only, key):
+                yield key, edge_and_failure, (trial, STARTS["governor"])
+
+    return each(budget, tasks())
+
+
 def tuned(budget: Budget, said: argparse.Namespace, found: dict[str, Any]) -> Any:
     """Both searches on the tuning cell and seeds; the same number of samples each."""
     fleet, mix = TUNING_CELL
@@ -240,7 +295,14 @@ def share_in_time(trial: Trial) -> dict[str, float]:
     return {**one.in_time(), "all": one.report.total.in_time_ratio}
 
 
-TABLES = {"steady": steady, "tuned": tuned, "safe": safe, "views": views}
+TABLES = {
+    "steady": steady,
+    "tuned": tuned,
+    "safe": safe,
+    "struck": struck,
+    "parts": parts,
+    "views": views,
+}
 
 if __name__ == "__main__":
     main()

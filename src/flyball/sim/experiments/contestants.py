@@ -49,6 +49,24 @@ DEFAULTS: dict[str, Contestant] = {
     "governor_hold": Contestant(core="governor", hold_ratio=0.5),
 }
 
+# The governor with one of its parts taken away, and with nothing but what its rivals have too:
+# where work is placed, by predicted lateness alone.
+ABLATIONS: dict[str, Contestant] = {
+    "all parts": DEFAULTS["governor_hold"],
+    "no externality": Contestant(
+        core="governor", hold_ratio=0.5, pricing={"externality_weight": 0.0}
+    ),
+    "no KV price": Contestant(core="governor", hold_ratio=0.5, pricing={"kv_price_weight": 0.0}),
+    "no plan prices": Contestant(
+        core="governor", hold_ratio=0.5, pricing={"plan_price_weight": 0.0}
+    ),
+    "no holding": DEFAULTS["governor"],
+    "lateness alone": Contestant(
+        core="governor",
+        pricing={"externality_weight": 0.0, "kv_price_weight": 0.0, "plan_price_weight": 0.0},
+    ),
+}
+
 
 class Range(Struct, frozen=True, kw_only=True):
     """What a constant may be: even between the ends, or even in its logarithm."""
