@@ -168,7 +168,7 @@ class Solver:
                 status = "time limit"
                 break
             strategy = _next(strategy, answer.gap)
-            start.load = answer.load
+            start.load = _centres(arrays, answer)
             _recentre(start, segments, arrays.elastic)
             count = 2 * _JOIN if large and not warm else _JOIN
             _join(arrays, start, spare, _NOTHING * -scale.worth, count)
@@ -331,6 +331,18 @@ def _best_of_each(arrays: Arrays, among: Indices, score: Floats, count: int) -> 
             picked.append(among[top])
             left[top] = -np.inf
     return np.unique(np.concatenate(picked))
+
+
+def _centres(arrays: Arrays, answer: _Answer) -> Floats:
+    """Around which load of each pool to look more closely: the one found. Of a pool left without
+    any capacity that says nothing (between pools that are alike the plan jumps from round to
+    round), so there it is the load at which the GPU's price equals the marginal congestion."""
+    load = answer.load.copy()
+    some = np.flatnonzero(capacity(arrays, answer.replicas).gpu <= 0.0)
+    full = arrays.congestion_usd_per_gpu_s[some]
+    ratio = np.divide(answer.prices.gpu[some], full, out=np.zeros_like(full), where=full > 0)
+    load[some] = np.sqrt(np.minimum(ratio, 1.0))
+    return load
 
 
 def _recentre(start: _Start, segments: int, elastic: Indices) -> None:
