@@ -107,6 +107,7 @@ class Engine:
         self.requests: list[bytes] = []
         self.connections = 0
         self.closed = asyncio.Event()
+        self.was_closed = False  # a test may keep what it saw before the end
         self.port = 0
         self._server: asyncio.Server | None = None
         self._writers: list[asyncio.StreamWriter] = []

@@ -147,3 +147,9 @@ class ChunkScan:
             raise ValueError("a chunk size is not hexadecimal")
         self._part = part
         return -1
+
+
+def chunked(data: bytes, is_last: bool) -> bytes:
+    """One chunk of RFC 9112 section 7.1, and the last one after it if wanted."""
+    chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+    return chunk + b"0\r\n\r\n" if is_last else chunk

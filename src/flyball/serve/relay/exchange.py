@@ -6,7 +6,7 @@ happened and does what the core says; it decides nothing.
 
 import re
 from collections import deque
-from typing import Protocol
+from typing import Protocol, cast
 
 from flyball.dialects import surface
 from flyball.governor.commands import Forward
@@ -15,18 +15,21 @@ from flyball.governor.events import (
     DeadlinePassed,
     Event,
     FirstByte,
+    HedgeDue,
     Served,
 )
 from flyball.model.faults import Refusal
 from flyball.model.request import RequestHead
 from flyball.serve.config.limits import Limits
-from flyball.serve.relay.chunks import ChunkScan
+from flyball.serve.relay.chunks import ChunkScan, chunked
+from flyball.serve.relay.copy import Copy
 from flyball.serve.relay.downstream import Downstream
 from flyball.serve.relay.heads import CHUNKED, UNTIL_END, Request, Response
-from flyball.serve.relay.upstream import EndpointPool, Parts, Upstream
+from flyball.serve.relay.upstream import Attempt, EndpointPool, Parts, Upstream
 from flyball.serve.relay.wheel import Wheel
 from flyball.serve.relay.wire import (
     Access,
+    KeptError,
     flyball_lines,
     request_head,
     response_head,
@@ -87,28 +90,19 @@ class Desk(Protocol):
         ...
 
 
-class KeptError:
-    """An engine's own refusal, kept for the case that no other engine answers."""
-
-    __slots__ = ("body", "is_whole", "response")
-
-    def __init__(self, response: Response) -> None:
-        self.response = response
-        self.body = bytearray()
-        self.is_whole = True
-
-
 class Exchange:
     """One request from its arrival to its one end. `upstream` = the connection now at work."""
 
     __slots__ = (
         "_arrived_at",
         "_connection",
+        "_copy",
         "_deadline_at",
         "_desk",
         "_error",
         "_forward",
         "_head",
+        "_hedge_at",
         "_is_chunking",
         "_is_held_back",
         "_moved_at",
@@ -119,6 +113,7 @@ class Exchange:
         "_request",
         "_response",
         "_tail",
+        "_told",
         "due_at",
         "id",
         "is_over",
@@ -149,6 +144,9 @@ class Exchange:
         self._output_bytes_seen = 0
         self._tail: deque[bytes] | None = None
         self._opening = b""
+        self._copy: Copy | None = None
+        self._hedge_at: Seconds = 0.0
+        self._told = 0  # which attempt it is, to tell of it; 0 = there is but one
         self.id = request_id
         self.is_over = False
         self.is_resent = False
@@ -160,13 +158,23 @@ class Exchange:
     # What the core says.
 
     def forward(self, command: Forward, place: Place) -> None:
-        """Send the request to that place."""
-        request = self._request
+        """Send the request to that place, or a copy of it."""
+        if command.is_copy:
+            self._told = self._forward.attempt if self._forward is not None else 0
+            self._copy = Copy(self, command, place, self._desk.now)
+            self._send(command, place, self._copy)
+            return
         self._forward = command
         self._place = place
         self._response = self._error = None
         self.is_resent = False
+        self._told = 0
+        self._hedge_at = command.allowance.hedge_at
         self._due(command.allowance.deadline_at)
+        self._send(command, place, self)
+
+    def _send(self, command: Forward, place: Place, attempt: Attempt) -> None:
+        request = self._request
         target, body = request.target, request.body
         grant = command.allowance
         if grant.tokens_kept < grant.tokens_offered:
@@ -185,7 +193,7 @@ class Exchange:
             request, place.pool.address, place.access, self._head.operation, self.id, target,
             len(body), left_s * MS_PER_S if left_s < TOLD_S_MAX else 0.0,
         )  # fmt: skip
-        place.pool.send(self, request.method, Parts(head, body, request.http10))
+        place.pool.send(attempt, request.method, Parts(head, body, request.http10))
 
     def hold(self, until: Seconds) -> None:
         """Wait for another word from the core, at most until then."""
@@ -230,8 +238,32 @@ class Exchange:
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.abandon()
+        self._drop_copy()
         self._desk.wheel.drop(self)
         self._desk.forget(self)
+
+    def _drop_copy(self) -> None:
+        copy, self._copy = self._copy, None
+        if copy is not None:
+            copy.drop()
+
+    def take_over(self, copy: Copy) -> None:
+        """The copy's first byte came first: go on with it, and close what was waited for."""
+        upstream, self.upstream = self.upstream, copy.upstream
+        if upstream is not None:
+            upstream.abandon()
+        if copy.upstream is not None:
+            copy.upstream.attempt = self
+        self._copy = None
+        self._forward, self._place = copy.forward, cast(Place, copy.place)
+        self._response, self._error = copy.response, None
+        self._told = copy.forward.attempt
+
+    def copy_failed(self, cause: str, status: int, retry_after_s: Seconds, detail: str) -> None:
+        """The copy will not answer: the core knows what is left."""
+        copy, self._copy = self._copy, None
+        if copy is not None:
+            self._tell_failed(copy.forward, cause, status, retry_after_s, detail)
 
     # What the engine sends.
 
@@ -246,6 +278,7 @@ class Exchange:
         assert forward is not None and place is not None
         now = desk.now()
         self.is_started = True
+        self._drop_copy()
         keep = request.keep_alive and not desk.draining
         own = flyball_lines(self.id, forward, place.lines, self._arrived_at)
         connection = self._connection
@@ -257,7 +290,7 @@ class Exchange:
             Served(
                 now, self.id, status, usage.input_tokens, usage.cached_tokens,
                 usage.output_tokens, len(data),
-                surface.read_response_id(data) if operation == "response" else "",
+                surface.read_response_id(data) if operation == "response" else "", self._told,
             )
         )  # fmt: skip
         connection.answered(keep, now)
@@ -294,13 +327,13 @@ class Exchange:
             self.on_failed("early-close", "the stream ended without its last event")
             return
         if self._is_chunking:
-            data = _chunk(data, is_last)
+            data = chunked(data, is_last)
         if self.is_started:
             if data:
                 self._connection.write(data)
         else:
             self._start(response, data, is_last)
-            self._desk.feed(FirstByte(now, self.id))
+            self._desk.feed(FirstByte(now, self.id, self._told))
         if is_last and not self.is_over:
             self._finish(response, now)
 
@@ -321,6 +354,7 @@ class Exchange:
     def _start(self, response: Response, data: bytes, is_last: bool) -> None:
         """The answer begins: no way back to another engine."""
         self.is_started = True
+        self._drop_copy()
         if self._head.operation == "response":
             # Its id stands in the first bytes: a later call may continue the stored answer.
             self._opening = data[:TAIL_BYTES_MAX]
@@ -335,7 +369,7 @@ class Exchange:
         elif length == UNTIL_END:
             length = CHUNKED
             self._is_chunking = True
-            data = _chunk(data, False)
+            data = chunked(data, False)
         assert self._forward is not None and self._place is not None
         own = flyball_lines(self.id, self._forward, self._place.lines, self._arrived_at)
         keep = request.keep_alive and not self._desk.draining
@@ -355,7 +389,7 @@ class Exchange:
             Served(
                 now, self.id, response.status, usage.input_tokens, usage.cached_tokens,
                 usage.output_tokens, self._output_bytes,
-                surface.read_response_id(self._opening) if self._opening else "",
+                surface.read_response_id(self._opening) if self._opening else "", self._told,
             )
         )  # fmt: skip
         connection.answered(keep, now)
@@ -391,12 +425,18 @@ class Exchange:
             upstream, self.upstream = self.upstream, None
             if upstream is not None:
                 upstream.abandon()
-        if cause != "status":
+        if cause != "status" or self._copy is not None:
             self._error = None
+        self._tell_failed(self._forward, cause, status, retry_after_s, detail)
+
+    def _tell_failed(
+        self, forward: Forward, cause: str, status: int, retry_after_s: Seconds, detail: str
+    ) -> None:
+        told = forward.attempt if self._told else 0
         self._desk.feed(
             AttemptFailed(
-                self._desk.now(), self.id, self._forward.endpoint, cause, status, retry_after_s,
-                self.is_started, detail,
+                self._desk.now(), self.id, forward.endpoint, cause, status, retry_after_s,
+                self.is_started, detail, told,
             )
         )  # fmt: skip
 
@@ -408,7 +448,7 @@ class Exchange:
             event = surface.error_event(refusal, self._head.operation, self.id)
             upstream = self.upstream
             if self._is_chunking or (upstream is not None and upstream.is_between_chunks()):
-                connection.write(_chunk(event, False))
+                connection.write(chunked(event, False))
             elif self._request.http10:
                 connection.write(event)
         self.end()
@@ -431,6 +471,8 @@ class Exchange:
         now = self._desk.now()
         stall_s = self._desk.limits.stall_s_max
         has_begun = self._response or self._error
+        if self._hedge_at:
+            deadline_at = min(deadline_at, self._hedge_at)
         self.due_at = min(deadline_at, now + stall_s * (LOOK_RATIO if has_begun else 1.0))
         self._desk.wheel.watch(self, now)
 
@@ -441,6 +483,12 @@ class Exchange:
             self._desk.wheel.watch(self, now)
             self._desk.feed(DeadlinePassed(now, self.id))
             return
+        if self._hedge_at and now >= self._hedge_at:
+            self._hedge_at = 0.0
+            if not (self._response or self._error):
+                self._desk.feed(HedgeDue(now, self.id))
+                if self.is_over:
+                    return
         stall_s = self._desk.limits.stall_s_max
         if self._is_held_back or self._output_bytes != self._output_bytes_seen:
             self._output_bytes_seen = self._output_bytes
@@ -449,9 +497,3 @@ class Exchange:
             self.on_failed("stall", f"no byte for {stall_s:g} s")
         if not self.is_over:
             self._due(self._deadline_at)
-
-
-def _chunk(data: bytes, is_last: bool) -> bytes:
-    """One chunk of RFC 9112 section 7.1, and the last one after it if wanted."""
-    chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-    return chunk + b"0\r\n\r\n" if is_last else chunk

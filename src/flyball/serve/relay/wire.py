@@ -28,6 +28,17 @@ class Access:
         return f"Access(key={'set' if self.key else 'none'})"
 
 
+class KeptError:
+    """An engine's own refusal, kept for the case that no other engine answers."""
+
+    __slots__ = ("body", "is_whole", "response")
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+        self.body = bytearray()
+        self.is_whole = True
+
+
 def request_head(
     request: Request,
     address: Address,

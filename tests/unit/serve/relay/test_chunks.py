@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyball.serve.relay.chunks import TRAILER_BYTES_MAX, ChunkScan
+from flyball.serve.relay.chunks import TRAILER_BYTES_MAX, ChunkScan, chunked
 
 pieces = st.lists(st.binary(min_size=1, max_size=40), max_size=8)
 cuts = st.lists(st.integers(1, 30), max_size=40)
@@ -143,3 +143,9 @@ def test_it_knows_when_it_stands_between_chunks() -> None:
     assert not scan.between_chunks
     scan.feed(b"bc\r\n4")
     assert not scan.between_chunks
+
+
+def test_chunks_are_framed() -> None:
+    assert chunked(b"abc", False) == b"3\r\nabc\r\n"
+    assert chunked(b"abc", True) == b"3\r\nabc\r\n0\r\n\r\n"
+    assert chunked(b"", True) == b"0\r\n\r\n" and chunked(b"", False) == b""

@@ -8,14 +8,8 @@ from flyball.governor.commands import Abort, Hold
 from flyball.governor.events import AttemptFailed, DeadlinePassed, Served
 from flyball.model.faults import Refusal
 from flyball.serve.config.limits import Limits
-from flyball.serve.relay.exchange import TAIL_PARTS_MAX, _chunk
+from flyball.serve.relay.exchange import TAIL_PARTS_MAX
 from support.relay import ANSWER, SSE_HEAD, STREAM_BODY, Engine, ScriptCore, bench, chunk, post
-
-
-def test_chunks_are_framed() -> None:
-    assert _chunk(b"abc", False) == b"3\r\nabc\r\n"
-    assert _chunk(b"abc", True) == b"3\r\nabc\r\n0\r\n\r\n"
-    assert _chunk(b"", True) == b"0\r\n\r\n" and _chunk(b"", False) == b""
 
 
 def test_a_held_request_that_is_never_called_hears_of_its_deadline() -> None:
