@@ -30,6 +30,7 @@ class Checks:
         self.intents = 0
         self.outcomes = 0
         self.broken = 0
+        self.penalty_usd = 0.0
         self.told: list[str] = []
 
     def breach(self, text: str) -> None:
@@ -60,6 +61,7 @@ class Checks:
 
     def _outcome(self, outcome: Outcome) -> None:
         self.outcomes += 1
+        self.penalty_usd += outcome.penalty_usd
         attempt = self._open.pop(outcome.id, 0)
         if attempt != outcome.attempts and outcome.outcome != "refused":
             self.breach(f"{outcome.id}: outcome of attempt {outcome.attempts}, open was {attempt}")

@@ -95,9 +95,9 @@ class PoolReport(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """One run. `execution_error_usd` = value missed + machines + energy: the one number that all
-    loops together should make small. `token_usd` = what was answered, at list prices. `digest` =
-    SHA-256 over every column of every call."""
+    """One run. `execution_error_usd` = value missed + machines + energy + penalties of guarantees
+    broken: the one number that all loops together should make small. `token_usd` = what was
+    answered, at list prices. `digest` = SHA-256 over every column of every call."""
 
     name: str
     version: str

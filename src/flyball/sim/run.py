@@ -348,7 +348,9 @@ class World:
             site_over_limit_s=self.power.over_limit_s,
             machine_usd=machine_usd,
             energy_usd=energy_usd,
-            execution_error_usd=total.value_missed_usd + machine_usd + energy_usd,
+            execution_error_usd=(
+                total.value_missed_usd + machine_usd + energy_usd + self.checks.penalty_usd
+            ),
             joules_per_output_token=sum(p.joules for p in pools) / made if made else 0.0,
             boards=self.planner.boards,
             tries=self.clients.tries,
