@@ -29,7 +29,8 @@ Key = tuple[str, str]
 
 
 class Moves:
-    """`turn(set)` returns at once; what came of it is an event for `feed`, in `now`'s time."""
+    """`turn(set)` returns at once; what came of it is an event for `feed`, in `now`'s time. `note`
+    gets a line for the operator."""
 
     def __init__(
         self,
@@ -37,12 +38,14 @@ class Moves:
         endpoints: Sequence[Endpoint],
         feed: Callable[[Event], None],
         now: Callable[[], Seconds],
+        note: Callable[[str], None],
         pause_s: Seconds = PAUSE_S,
     ) -> None:
         self._drivers = drivers
         self._endpoints = endpoints
         self._feed = feed
         self._now = now
+        self._note = note
         self._pause_s = pause_s
         self._waiting: dict[Key, Set] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
@@ -81,18 +84,16 @@ class Moves:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask(self, key: Key, driver: Driver) -> None:
+        value = None
         try:
             value = await driver.read()
         except ActuatorFault as fault:
-            self._told(key, self._standing.get(key, 0.0), str(fault), is_known=False)
-            return
-        if value is None:
-            return
-        if key[0] in COUNTED:
-            self._match(key[1], round(value), ())
-        self._told(key, value, "")
-        if key in self._waiting:
-            await self._work(key)
+            self._note(f"{key[0]} of {key[1]} cannot be read: {fault}")
+        if value is not None:
+            if key[0] in COUNTED:
+                self._match(key[1], round(value), ())
+            self._told(key, value, "")
+        await self._work(key)
 
     async def _work(self, key: Key) -> None:
         """Until nothing waits any more."""
@@ -124,10 +125,13 @@ class Moves:
                 said = str(fault)
                 if fault.is_final:
                     break
+            except Exception as fault:  # a driver's own mistake must not stop the others
+                said = f"{type(fault).__name__}: {fault}"
+                break
         return self._standing.get(key, command.value), said or "replaced by a newer one"
 
-    def _told(self, key: Key, value: float, fault: str, is_known: bool = True) -> None:
-        if not fault and is_known:
+    def _told(self, key: Key, value: float, fault: str) -> None:
+        if not fault:
             self._standing[key] = value
         self._feed(Actuated(self._now(), key[0], key[1], value, fault))
 

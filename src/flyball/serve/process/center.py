@@ -81,7 +81,7 @@ class Center:
         )
         self._solver = SolverThread(Solver, self._solved, self.now, SOLVE_S_MAX)
         self._scraper = Scraper(read_metrics, self._sampled, self.now, scrape_limits(config))
-        self.steering = Steering(config, telemetry, feed, share, self.now)
+        self.steering = Steering(config, telemetry, feed, share, self.now, self._actuator_silent)
         self.reloader = Reloader(Path(config.source), config, adjust, self._adopt, self._config_bad)
 
     def start(self) -> None:
@@ -209,6 +209,9 @@ class Center:
         self._share(event)
         level, text = ("info", "records again") if available else ("error", detail)
         self.notices.say(Notice(level, "ledger", text))
+
+    def _actuator_silent(self, text: str) -> None:
+        self.notices.say(Notice("warning", "actuator-silent", text))
 
     def _adopt(self, config: Config) -> None:
         """A new good configuration: what can change while serving changes now."""

@@ -35,10 +35,12 @@ class Steering:
         feed: Callable[[Event], None],
         share: Callable[[Event], None],
         now: Callable[[], Seconds],
+        note: Callable[[str], None],
     ) -> None:
         self._feed = feed
         self._share = share
         self._now = now
+        self._note = note
         self._telemetry = telemetry
         self._names = known_loops(config)
         self._advice: dict[tuple[str, str, str], Advise] = {}
@@ -46,7 +48,7 @@ class Steering:
         self._moves = self._made(config)
 
     def _made(self, config: Config) -> Moves:
-        return Moves(drivers(config), config.fleet.endpoints, self._told, self._now)
+        return Moves(drivers(config), config.fleet.endpoints, self._told, self._now, self._note)
 
     def start(self) -> None:
         """Ask the actuators where they stand."""
