@@ -139,7 +139,7 @@ def test_without_a_wish_the_deadline_leaves_ease() -> None:
 def test_others_are_refused_before_a_promise_is_broken() -> None:
     core = governor(h100=0, l40s=1)
     endpoint = core.state.view.endpoints[0]
-    endpoint.observations, endpoint.spread = 50, 0.03
+    endpoint.observations, endpoint.stray_deviation = 50, [0.03] * 12
     quoted(core)
     bounded = quoted(core, quote_id="tight", deadline_s=3.5)
     refused = None
@@ -343,7 +343,7 @@ def test_what_may_well_be_late_is_refused_though_the_mean_is_not() -> None:
     core = governor(h100=0, classes=(REALTIME,))
     endpoint = core.state.view.endpoints[0]
     # The mean of a token's time, 0.06 s, fits 0.2 s; with errors of 40 % one of a thousand does not.
-    endpoint.observations, endpoint.spread, endpoint.served_at = 50, 0.4, 1.99
+    endpoint.observations, endpoint.stray_deviation[0], endpoint.served_at = 50, 0.4, 1.99
     core.state.view.dirty.add(0)
     commands = core.handle(used(quote="", output_tokens_max=1))
     (reject,) = [c for c in commands if isinstance(c, Reject)]

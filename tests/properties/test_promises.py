@@ -86,7 +86,8 @@ class Market(World):
         if limit is None:
             return
         rows = state.view.fresh_rows(self.at)
-        first, later = margins(state.view.endpoints[index], limit.z)
+        endpoint = state.view.endpoints[index]
+        first, later = margins(endpoint, limit.z, endpoint.depth - 1)
         for tokens, deadline_s in limit.whole:
             whole_s = rows[TTFT, index] * first + rows[TPOT, index] * later * (tokens - 1)
             assert whole_s <= deadline_s * TOLERANCE, (index, tokens, deadline_s, whole_s)

@@ -25,6 +25,8 @@ RATE_MEMORY_S: Seconds = 5.0
 SPREAD_PRIOR = 0.25
 SPREAD_REACH = 4.0
 SPREAD_FLOOR = 0.03
+# Strays are told apart by how many waited in front, up to this many.
+DEPTHS = 12
 # Standard deviation over mean absolute deviation of a normal; z of one in a thousand.
 DEVIATION = sqrt(pi / 2.0)
 TAIL_RISK = 0.001
@@ -90,8 +92,9 @@ class EndpointState:
         "served_at",
         "session_tokens",
         "slow_start_until",
-        "spread",
         "step_tokens_max",
+        "stray_deviation",
+        "stray_mean",
         "tail",
         "tpot_bias",
         "tpot_bias_log",
@@ -142,7 +145,8 @@ class EndpointState:
         self.ttft_bias_log = self.tpot_bias_log = 0.0
         self.ttft_bias = self.tpot_bias = 1.0
         self.ttft_error = self.tpot_error = self.ttft_drift = 0.0
-        self.spread = SPREAD_PRIOR
+        self.stray_mean = [0.0] * DEPTHS
+        self.stray_deviation = [SPREAD_PRIOR] * DEPTHS
         self.tail = 0.0
         self.departure_s: Seconds = 0.0
         self.first_byte_at: Seconds = float("-inf")
@@ -208,7 +212,9 @@ class EndpointState:
             share = min(KV_SHARE_MAX, told / counted)
             self.kv_share += KV_SHARE_STEP * (share - self.kv_share)
 
-    def learn_ttft(self, predicted_s: Seconds, observed_s: Seconds, bias_log: float) -> None:
+    def learn_ttft(
+        self, predicted_s: Seconds, observed_s: Seconds, bias_log: float, depth: int = 0
+    ) -> None:
         """Move the multiplicative TTFT correction toward what this request shows.
 
         `bias_log` = the correction that `predicted_s` was made with. It is taken out again: about a
@@ -222,19 +228,31 @@ class EndpointState:
         self.ttft_error += LEARN_STEP * (abs(error) - self.ttft_error)
         self.ttft_drift += LEARN_STEP * (error - self.ttft_drift)
         self.observations += 1
-        self._learn_spread(error)
+        self._learn_strays(error, depth)
 
-    def _learn_spread(self, error: float) -> None:
-        """How far answers stray: the bulk of it as a spread that single strays move little, and
-        `tail`, added so that one in a thousand falls outside in the long run, whatever the law
-        (adaptive conformal inference: Gibbs & Candes 2021, arXiv 2106.00170)."""
-        if error > TAIL_Z * DEVIATION * self.spread + self.tail:
+    def _learn_strays(self, error: float, depth: int) -> None:
+        """How far answers stray upward, by how many waited in front of them: the bulk of it as mean
+        and deviation that a single stray moves little; and `tail`, added so that one in a thousand
+        falls outside in the long run, whatever the law (adaptive conformal inference: Gibbs &
+        Candes 2021, arXiv 2106.00170)."""
+        part = min(depth, DEPTHS - 1)
+        mean, deviation = self.stray_mean[part], self.stray_deviation[part]
+        over = error - mean
+        if over > TAIL_Z * DEVIATION * deviation + self.tail:
             self.tail = min(TAIL_MAX, self.tail + TAIL_STEP)
         else:
             self.tail = max(0.0, self.tail - TAIL_STEP * TAIL_RISK / (1.0 - TAIL_RISK))
-        reach = SPREAD_REACH * self.spread
-        self.spread += LEARN_STEP * (min(abs(error), reach) - self.spread)
-        self.spread = max(SPREAD_FLOOR, self.spread)
+        reach = SPREAD_REACH * deviation
+        self.stray_mean[part] = mean + LEARN_STEP * max(-reach, min(over, reach))
+        # Twice the upper half: what comes sooner than predicted breaks no promise.
+        deviation += LEARN_STEP * (2.0 * max(0.0, min(over, reach)) - deviation)
+        self.stray_deviation[part] = max(SPREAD_FLOOR, deviation)
+
+    @property
+    def depth(self) -> int:
+        """Requests waiting there now, whoever sent them, and room held."""
+        waiting = self.pending + self.peer_pending + self.foreign_waiting
+        return waiting + self.reserved + self.peer_reserved
 
     def learn_tpot(self, predicted_s: Seconds, observed_s: Seconds, bias_log: float) -> None:
         """Move the multiplicative TPOT correction, in the same way."""

@@ -75,6 +75,7 @@ class Flight:
         "crowded_out",
         "deadline_at",
         "deadline_s",
+        "depth",
         "draw",
         "e2e_s",
         "endpoint",
@@ -135,6 +136,7 @@ class Flight:
         self.deadline_s: Seconds = 0.0
         self.e2e_s: Seconds = 0.0
         self.z = 0.0
+        self.depth = 0
         self.guarantee: Guarantee | None = None
         self.crowded_out = False
         self.attempts_max = 1

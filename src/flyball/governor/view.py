@@ -207,4 +207,5 @@ def _carry_over(old: EndpointState, new: EndpointState) -> None:
         new.ttft_bias, new.tpot_bias = old.ttft_bias, old.tpot_bias
         new.ttft_error, new.tpot_error = old.ttft_error, old.tpot_error
         new.observations = old.observations
-        new.spread, new.tail = old.spread, old.tail
+        new.stray_mean, new.stray_deviation = old.stray_mean, old.stray_deviation
+        new.tail = old.tail

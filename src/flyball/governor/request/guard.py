@@ -8,6 +8,7 @@ at 1 - risk.
 from math import exp, inf, log, sqrt
 
 from flyball.governor.endpoint import (
+    DEPTHS,
     DEVIATION,
     OBSERVATIONS_TO_TRUST,
     RATE_MEMORY_S,
@@ -36,17 +37,18 @@ def quantile(risk: Ratio) -> float:
 
 def bound_s(e: EndpointState, ttft_s: Seconds, tpot_s: Seconds, tokens: int, z: float) -> Seconds:
     """Time to a whole answer of `tokens` that is exceeded with the chance that z stands for."""
-    first, later = margins(e, z)
+    first, later = margins(e, z, e.depth)
     return ttft_s * first + tpot_s * later * max(0, tokens - 1)
 
 
-def margins(e: EndpointState, z: float) -> tuple[float, float]:
-    """Factors on a predicted first token and on a predicted later one."""
+def margins(e: EndpointState, z: float, depth: int) -> tuple[float, float]:
+    """Factors on a predicted first token, with `depth` waiting in front, and on a later one."""
     tpot_error = max(SPREAD_FLOOR, e.tpot_error)
     if e.observations < OBSERVATIONS_TO_TRUST:
         tpot_error = max(tpot_error, SPREAD_PRIOR)
-    first = DEVIATION * e.spread + e.tail / TAIL_Z
-    return exp(z * first), exp(z * DEVIATION * tpot_error)
+    part = min(depth, DEPTHS - 1)
+    first = z * (DEVIATION * e.stray_deviation[part] + e.tail / TAIL_Z)
+    return exp(e.stray_mean[part] + first), exp(z * DEVIATION * tpot_error)
 
 
 def close_promised(state: State, flight: Flight, matrix: Vector, total: Vector) -> None:
@@ -67,7 +69,8 @@ def breaks(state: State, flight: Flight, matrix: Vector, index: int) -> bool:
     """
     limit = state.promises.limits[index]
     endpoint = state.view.endpoints[index]
-    first, later = margins(endpoint, limit.z)
+    # In front of the last guarantee: all that waits now but itself, and this request.
+    first, later = margins(endpoint, limit.z, endpoint.depth)
     ttft_s = max(float(matrix[TTFT, index]), float(state.view.rows[_TTFT_BASE, index])) * first
     tpot_s = float(matrix[TPOT, index]) * later * _stretch(endpoint, flight.prompt_tokens)
     if tpot_s > limit.pace_s_max:
@@ -93,7 +96,7 @@ def placed(state: State, flight: Flight, at: Seconds) -> None:
     if guarantee is None or endpoint is None:
         return
     state.promises.run(guarantee, flight.request_id, endpoint)
-    first, _ = margins(endpoint, guarantee.z)
+    first, _ = margins(endpoint, guarantee.z, flight.depth)
     protect(state, flight, at + flight.ttft_s * first)
 
 

@@ -30,6 +30,7 @@ def take_work(state: State, flight: Flight, at: Seconds, endpoint: EndpointState
     state.retry_gain.attempts += 1.0
     if flight.is_retry or flight.attempt > 1:
         state.retry_gain.retries += 1.0
+    flight.depth = endpoint.pending + endpoint.peer_pending + endpoint.foreign_waiting
     endpoint.pending += 1
     endpoint.pending_prefill += flight.prefill
     endpoint.kv += flight.kv
@@ -81,7 +82,7 @@ def first_byte(state: State, event: FirstByte, out: list[Command]) -> None:
         guard.protect(state, flight, event.at)
     if flight.head.stream:
         observed = event.at - flight.forwarded_at
-        endpoint.learn_ttft(flight.ttft_s, observed, flight.ttft_bias_log)
+        endpoint.learn_ttft(flight.ttft_s, observed, flight.ttft_bias_log, flight.depth)
     state.view.dirty.add(endpoint.index)
 
 
@@ -141,10 +142,10 @@ def _learn(state: State, flight: Flight, endpoint: EndpointState, event: Served)
     elif tokens > 1:
         predicted = flight.ttft_s + flight.tpot_s * (tokens - 1)
         ratio = e2e_s / max(1e-6, predicted)
-        endpoint.learn_ttft(1.0, ratio, flight.ttft_bias_log)
+        endpoint.learn_ttft(1.0, ratio, flight.ttft_bias_log, flight.depth)
         endpoint.learn_tpot(1.0, ratio, flight.tpot_bias_log)
     else:
-        endpoint.learn_ttft(flight.ttft_s, e2e_s, flight.ttft_bias_log)
+        endpoint.learn_ttft(flight.ttft_s, e2e_s, flight.ttft_bias_log, flight.depth)
     if flight.granted is not None:
         note_answered(state, flight)
     elif event.input_tokens:
