@@ -219,3 +219,6 @@ def test_a_worker_leaves_the_loops_to_the_control_process() -> None:
     play = Play(SCALE, role="worker")
     play.rate = 300.0
     assert not [one for one in play.ticks(60) if isinstance(one, Set | Advise)]
+    held = play.fed(HoldSet(play.at, "retry", True))
+    assert held == [], "an operator's act is written down once, where the plan is made"
+    assert play.core.state.modes.effective("retry", play.at) == "observe"

@@ -1,6 +1,7 @@
 """What did an operator set, freeze or let go, and what does an actuator say of itself?
 
-Each of the operator's acts is a record of its own: who, what, why, until when.
+Each of the operator's acts is a record of its own: who, what, why, until when. The process that
+makes the plan writes it; workers only obey.
 """
 
 from flyball.governor.commands import Command, Notice, Record
@@ -20,7 +21,7 @@ def mode_set(state: State, event: LoopModeSet, out: list[Command]) -> None:
     old = modes.set_mode(event.loop)
     modes.set_by_operator(event.loop, event.mode)
     new = modes.set_mode(event.loop)
-    if old != new:
+    if old != new and state.policy.role != "worker":
         said = _said(event.who, event.reason)
         out.append(Record(_action(state, event.at, event.loop, "loop.mode", old, new, said, new)))
 
@@ -32,6 +33,8 @@ def hold_set(state: State, event: HoldSet, out: list[Command]) -> None:
         modes.hold(event.loop, event.until, event.reason, event.who)
     else:
         modes.release(event.loop)
+    if state.policy.role == "worker":
+        return
     old, new = ("free", "held") if event.is_held else ("held", "free")
     said = _said(event.who, event.reason)
     if event.is_held and event.until is not None:
