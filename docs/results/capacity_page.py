@@ -51,9 +51,9 @@ none but what their routers hold. The governor's predictor has the form of the t
 """
 
 
-def write(tables: dict[str, Any], governor: str, world: str) -> None:
+def write(tables: dict[str, Any]) -> None:
     """All three files, from the tables' kept cells."""
-    said = {"command": COMMAND, "sources": {"governor": governor, "rivals": world}, **tables}
+    said = {"command": COMMAND, **tables}
     (HERE / "capacity.json").write_text(json.dumps(said, indent=1) + "\n")
     parts = [
         HEAD,
@@ -65,10 +65,16 @@ def write(tables: dict[str, Any], governor: str, world: str) -> None:
         _parts(tables["parts"]),
         _views(tables["views"]),
         LIMITS,
-        f"Digests of the sources run: governor `{governor}`, twin and rivals `{world}`.\n",
+        f"Digests of the sources run: {', '.join(f'`{one}`' for one in _digests(tables))}.\n",
     ]
     (HERE / "capacity.md").write_text("\n".join(part for part in parts if part))
     _draw(tables["steady"])
+
+
+def _digests(tables: dict[str, Any]) -> list[str]:
+    """Of the code that made the cells: the last word of each key but the searches'."""
+    keys = [key for name, table in tables.items() if name != "tuned" for key in table]
+    return sorted({key.replace("|", " ").split()[-1] for key in keys})
 
 
 def _promises() -> str:

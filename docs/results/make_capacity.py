@@ -80,20 +80,24 @@ def main() -> None:
     said = ask.parse_args()
     budget = Budget(said.budget)
     for name in said.tables or TABLES:
-        file = KEPT / f"table-{name}.json"
-        found = json.loads(file.read_text()) if file.is_file() else {}
+        file, found = KEPT / f"table-{name}.json", tables()[name]
         for key, value in TABLES[name](budget, said, found):
             found[key] = value
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(found, indent=1))
             print(f"{name} {key}: {value}", file=sys.stderr, flush=True)
-    capacity_page.write(tables(), code("governor"), code("rival"))
+    capacity_page.write(tables())
 
 
 def tables() -> dict[str, Any]:
-    """Everything found so far, table by table."""
+    """Everything found so far, table by table: here, or where the published file was made."""
+    file = HERE / "capacity.json"
+    published = json.loads(file.read_text()) if file.is_file() else {}
     files = {name: KEPT / f"table-{name}.json" for name in TABLES}
-    return {n: json.loads(f.read_text()) if f.is_file() else {} for n, f in files.items()}
+    return {
+        name: json.loads(file.read_text()) if file.is_file() else published.get(name, {})
+        for name, file in files.items()
+    }
 
 
 def contestants() -> dict[str, Contestant]:

@@ -45,10 +45,11 @@ def test_the_page_pairs_gains_by_seed_and_names_what_was_not_run(
         "uniform chat epp_default 2 r": cell(1.25),
     }
     rest = {name: {} for name in ("safe", "tuned", "struck", "parts", "views")}
-    page.write({"steady": steady, **rest}, "g", "r")
+    page.write({"steady": steady, **rest})
     text = (tmp_path / "capacity.md").read_text()
     assert "| epp_default | 5.00 | 90.0% | 1.125 |" in text
     assert "1.20 [1.20, 1.20]" in text  # 1.2 / 1.0 and 1.5 / 1.25
+    assert "sources run: `g`, `r`." in text
     for table in ("safe", "struck", "parts", "views"):
         assert f"Not run: `python docs/results/make_capacity.py {table} --budget" in text
     assert (tmp_path / "capacity.json").is_file()
