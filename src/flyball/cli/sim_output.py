@@ -84,12 +84,11 @@ def _sessions(one: ProgramReport) -> str:
     spans = f" in {one.completed_p50_s:,.0f} s (p99 {one.completed_p99_s:,.0f})"
     return (
         f"sessions {one.name}: {one.begun:,} begun, {one.completed:,} complete"
-        f"{spans if one.completed else ''}, {one.failed:,} failed "
-        f"({one.turned_away:,} before their first step, {one.stopped:,} stopped in a circle), "
-        f"{one.broken:,} broken, {one.wasted_tokens:,} tokens wasted, "
+        f"{spans if one.completed else ''}, {one.failed:,} failed, {one.broken:,} broken, "
         f"{one.open:,} open; {one.steps:,} steps, {one.steps_cut:,} from a cut context, "
         f"{one.steps_broken:,} broken; {one.tool_failures:,} tools failed, "
-        f"{one.compactions:,} compactions"
+        f"{one.compactions:,} compactions; {one.turned_away:,} turned away before their first step, "
+        f"{one.stopped:,} stopped in a circle; {one.wasted_tokens:,} tokens wasted"
     )
 
 

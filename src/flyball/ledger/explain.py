@@ -158,6 +158,16 @@ def _asked(case: Case) -> Section:
         f"About {first.tokens_offered} prompt tokens, {kept}; at most {first.output_tokens_max} "
         f"answer tokens; {_ms(first.deadline_at - first.at)} until its deadline.",
     ]
+    if first.session_step:
+        lines.append(
+            f"It is step {first.session_step} of its session; about "
+            f"{first.session_steps_left:.0f} more are expected after it."
+        )
+    if first.advice.startswith("refuse: ") and first.mode != "observe":
+        lines.append(
+            f"Outside a session under way it would have been refused ({first.advice[8:]}): it was "
+            "placed late instead, as half a session is worth nothing."
+        )
     if first.held_s > 0:
         lines.append(f"It was held for {_ms(first.held_s)} before it was placed.")
     if first.mode == "observe":
