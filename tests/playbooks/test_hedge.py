@@ -51,7 +51,7 @@ def copied(core: Governor) -> tuple[Forward, Forward]:
 
 def test_a_copy_is_asked_for_after_the_time_expected() -> None:
     forward = arrived(governor())
-    assert forward.allowance.hedge_at == pytest.approx(1.0 + 1.25 * 0.0597, rel=0.2)
+    assert forward.allowance.hedge_at == pytest.approx(1.0 + 0.3 - 1.5 * 0.0577, rel=0.02)
 
 
 def test_a_class_that_forbids_it_has_none() -> None:

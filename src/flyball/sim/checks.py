@@ -27,6 +27,7 @@ class Checks:
         self._is_known = is_known
         self._in_flight_max = policy.resilience.in_flight_max
         self._open: dict[str, int] = {}
+        self._copies: set[tuple[str, int]] = set()
         self.intents = 0
         self.outcomes = 0
         self.broken = 0
@@ -48,13 +49,16 @@ class Checks:
 
     def _intent(self, intent: Intent) -> None:
         self.intents += 1
-        if intent.id in self._open:
+        if intent.rule == "hedge":
+            self._copies.add((intent.id, intent.attempt))
+        elif intent.id in self._open:
             self.breach(
                 f"{intent.id}: a second intent while attempt {self._open[intent.id]} is open"
             )
         if not self._is_known(intent.id):
             self.breach(f"{intent.id}: an intent for a request that is closed")
-        self._open[intent.id] = intent.attempt
+        if intent.rule != "hedge":
+            self._open[intent.id] = intent.attempt
         allowed = self._allowed.get(intent.class_name)
         if allowed and self._jurisdiction[intent.endpoint] not in allowed:
             self.breach(f"{intent.id}: runs at {intent.endpoint}, outside {sorted(allowed)}")
@@ -62,6 +66,9 @@ class Checks:
     def _outcome(self, outcome: Outcome) -> None:
         self.outcomes += 1
         self.penalty_usd += outcome.penalty_usd
+        if self._copies and (outcome.id, outcome.attempts) in self._copies:
+            self._copies.discard((outcome.id, outcome.attempts))
+            return
         attempt = self._open.pop(outcome.id, 0)
         if attempt != outcome.attempts and outcome.outcome != "refused":
             self.breach(f"{outcome.id}: outcome of attempt {outcome.attempts}, open was {attempt}")
@@ -75,7 +82,7 @@ class Checks:
         """Nothing is lost: every call that began has ended or is still open."""
         if begun != ended + open_calls:
             self.breach(f"{begun} calls began, {ended} ended and {open_calls} are open")
-        if len(self._open) > in_flight:
+        if len(self._open) > in_flight or len(self._copies) > in_flight:
             self.breach(f"{len(self._open)} intents without outcome, {in_flight} in flight")
 
     def tokens(self, replicas: Sequence[Replica], delivered: Tokens) -> None:

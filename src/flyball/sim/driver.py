@@ -29,6 +29,7 @@ from flyball.governor.events import (
     DeadlinePassed,
     Event,
     FirstByte,
+    HedgeDue,
     RequestArrived,
     Served,
 )
@@ -186,8 +187,12 @@ class Driver:
         exchange = self._exchanges.get(command.request_id)
         if exchange is None:
             return
+        if command.is_copy:
+            exchange.split()
+        elif command.attempt > 1:
+            exchange.call.gateway_retries += 1
+            exchange.is_copied = False
         exchange.attempt = command.attempt
-        exchange.call.gateway_retries += command.attempt > 1
         exchange.endpoint = endpoint = command.endpoint
         exchange.job_id = f"{exchange.id}.{command.attempt}"
         exchange.first_byte = False
@@ -195,6 +200,10 @@ class Driver:
         offered, kept = command.allowance.tokens_offered, command.allowance.tokens_kept
         exchange.kept_ratio = kept / offered if kept < offered else 1.0
         self._arm(gateway, exchange, command.allowance.deadline_at)
+        hedge_at = command.allowance.hedge_at
+        if hedge_at:
+            due_at = max(self._clock.now, hedge_at - self._skews[gateway])
+            self._clock.at(due_at, self._hedge_due, (exchange, exchange.job_id))
         delay_s = self._network.to_endpoint(endpoint)
         now = self._clock.now
         if self._network.is_cut(endpoint):
@@ -211,6 +220,12 @@ class Driver:
             return
         exchange.deadline_at = deadline_at
         self._clock.timer(deadline_at - self._skews[gateway], exchange, self._deadline)
+
+    def _hedge_due(self, what: tuple[Exchange, str]) -> None:
+        exchange, job_id = what
+        if exchange.is_over or exchange.first_byte or exchange.job_id != job_id:
+            return
+        self.feed(exchange.gateway, HedgeDue(self.time(exchange.gateway), exchange.id))
 
     def _deadline(self, exchange: Exchange) -> None:
         at = self.time(exchange.gateway)
@@ -245,16 +260,25 @@ class Driver:
 
     def _drop(self, exchange: Exchange) -> None:
         """Close the connection to the engine; it hears of it half a round trip later."""
+        self._drop_rival(exchange)
         replica = self.replicas[exchange.endpoint]
         delay_s = self._network.to_endpoint(exchange.endpoint)
         self._clock.at(self._clock.now + delay_s, replica.cancel, exchange.job_id)
+
+    def _drop_rival(self, exchange: Exchange) -> None:
+        """Close the other connection, if there are two."""
+        other, exchange.rival = exchange.rival, None
+        if other is not None:
+            job_id, endpoint = other[:2]
+            at = self._clock.now + self._network.to_endpoint(endpoint)
+            self._clock.at(at, self.replicas[endpoint].cancel, job_id)
 
     # At the engine.
 
     def _reach(self, what: tuple[Exchange, str]) -> None:
         """The request arrives at the replica, if both are still there."""
         exchange, job_id = what
-        if exchange.is_over or exchange.job_id != job_id:
+        if exchange.is_over or (exchange.job_id != job_id and not exchange.turn(job_id)):
             return
         replica, row = self.replicas[exchange.endpoint], exchange.call.row
         if not replica.is_reachable:
@@ -279,7 +303,9 @@ class Driver:
 
     def on_progress(self, exchange: Exchange, progress: Progress) -> None:
         """Something happened to a job; the gateway sees it half a round trip later."""
-        if exchange.is_over or progress.job != exchange.job_id:
+        if exchange.is_over:
+            return
+        if progress.job != exchange.job_id and not exchange.turn(progress.job):
             return
         if progress.kind == "admitted":
             exchange.cached_tokens = progress.tokens
@@ -303,7 +329,7 @@ class Driver:
     def _resend(self, sent: tuple[tuple[Exchange, str], Act, Seconds, Seconds]) -> None:
         what, act, pause_s, silent_s = sent
         exchange, job_id = what
-        if exchange.is_over or exchange.job_id != job_id:
+        if exchange.is_over or (exchange.job_id != job_id and not exchange.turn(job_id)):
             return
         if not self._network.is_cut(exchange.endpoint):
             self._answer(exchange, act)
@@ -315,21 +341,26 @@ class Driver:
 
     def _first_byte(self, what: tuple[Exchange, str]) -> None:
         exchange, job_id = what
-        if exchange.is_over or exchange.job_id != job_id:
+        if exchange.is_over or (exchange.job_id != job_id and not exchange.turn(job_id)):
             return
         exchange.first_byte = True
+        if exchange.rival is not None:
+            self._drop_rival(exchange)
         self.clients.first_byte(exchange)
-        self.feed(exchange.gateway, FirstByte(self.time(exchange.gateway), exchange.id))
+        at = self.time(exchange.gateway)
+        self.feed(exchange.gateway, FirstByte(at, exchange.id, exchange.told))
         ratio = self.early_close.get(exchange.endpoint, 0.0)
         if ratio and self._chance.uniform() < ratio:
             self._fail((exchange, job_id, "early-close"))
 
     def _served(self, what: tuple[Exchange, str]) -> None:
         exchange, job_id = what
-        if exchange.is_over or exchange.job_id != job_id:
+        if exchange.is_over or (exchange.job_id != job_id and not exchange.turn(job_id)):
             return
         del self._exchanges[exchange.id]
         exchange.is_over = True
+        if exchange.rival is not None:
+            self._drop_rival(exchange)
         row, gateway = exchange.call.row, exchange.gateway
         if not exchange.first_byte:  # jitter may let the end overtake the beginning
             exchange.first_byte = True
@@ -342,6 +373,7 @@ class Driver:
             exchange.input_tokens,
             exchange.cached_tokens,
             row.output_tokens,
+            attempt=exchange.told,
         )
         self.feed(gateway, event)
 
@@ -350,6 +382,7 @@ class Driver:
             return
         del self._exchanges[exchange.id]
         exchange.is_over = True
+        self._drop_rival(exchange)
         self.clients.served(exchange, 400)
         self.feed(exchange.gateway, Served(self.time(exchange.gateway), exchange.id, 400))
 
@@ -361,7 +394,7 @@ class Driver:
 
     def _fail(self, what: tuple[Exchange, str, str]) -> None:
         exchange, job_id, cause = what
-        if exchange.is_over or exchange.job_id != job_id:
+        if exchange.is_over or (exchange.job_id != job_id and not exchange.turn(job_id)):
             return
         if cause in ("early-close", "stall"):
             self._drop(exchange)
@@ -372,11 +405,18 @@ class Driver:
             cause,
             status=503 if cause == "status" else 0,
             started=exchange.first_byte,
+            attempt=exchange.told,
         )
+        if exchange.rival is not None:
+            exchange.turn(exchange.rival[0])
+            exchange.rival = None
         self.feed(exchange.gateway, event)
 
     def lost(self, waiters: Sequence[Exchange]) -> None:
         """A replica went down with their jobs."""
         for exchange in waiters:
             if not exchange.is_over:
+                other = exchange.rival
+                if other is not None and self.replicas[exchange.endpoint].is_reachable:
+                    exchange.turn(other[0])
                 self._report_failure(exchange, "reset")

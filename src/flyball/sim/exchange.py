@@ -123,9 +123,11 @@ class Exchange:
         "first_byte",
         "gateway",
         "id",
+        "is_copied",
         "is_over",
         "job_id",
         "kept_ratio",
+        "rival",
     )
 
     def __init__(self, call: Call, gateway: int, request_id: str) -> None:
@@ -140,6 +142,27 @@ class Exchange:
         self.deadline_at: Seconds = 0.0
         self.is_over = False
         self.kept_ratio: Ratio = 1.0
+        self.is_copied = False
+        self.rival: tuple[str, int, int, Tokens] | None = None
+
+    def turn(self, job_id: str) -> bool:
+        """Whether `job_id` is the other of two copies; it then becomes the one at hand."""
+        other = self.rival
+        if other is None or other[0] != job_id:
+            return False
+        self.rival = (self.job_id, self.endpoint, self.attempt, self.cached_tokens)
+        self.job_id, self.endpoint, self.attempt, self.cached_tokens = other
+        return True
+
+    def split(self) -> None:
+        """Keep the job at hand as the rival of one to come."""
+        self.rival = (self.job_id, self.endpoint, self.attempt, self.cached_tokens)
+        self.is_copied = True
+
+    @property
+    def told(self) -> int:
+        """Which attempt it is, where there is or was more than one at a time; else 0."""
+        return self.attempt if self.is_copied else 0
 
     @property
     def input_tokens(self) -> Tokens:

@@ -1,10 +1,10 @@
 """Is a second copy of a request worth its price, and when should that be asked?
 
 A copy that averts a miss with probability P earns value * P, and costs what its endpoint charges
-for the whole work (until the loser is cancelled, at the winner's first byte). Asked when the first
-byte is overdue by its own prediction, so that most requests are never copied; early enough that a
-copy can still be in time (Dean & Barroso 2013, "The Tail at Scale": hedge after the expected
-latency).
+for the whole work (until the loser is cancelled, at the winner's first byte). Asked as late as a
+copy can still be in time, with half its own expected time to spare, and not before the first byte
+is overdue by its own prediction: so most requests are never copied (Dean & Barroso 2013, "The Tail
+at Scale": hedge after the expected latency).
 """
 
 from math import exp
@@ -21,6 +21,8 @@ HEDGE = Loop(
     limit_high=2.0,
 )
 EXPONENT_MAX = 50.0
+OVERDUE = 1.25
+SPARE = 1.5
 
 
 def p_miss(expected_s: Seconds, promised_s: Seconds, width_s: Seconds) -> Ratio:
@@ -34,12 +36,12 @@ def p_miss(expected_s: Seconds, promised_s: Seconds, width_s: Seconds) -> Ratio:
 def due_after_s(predicted_s: Seconds, other_s: Seconds, promised_s: Seconds) -> Seconds:
     """Seconds after sending at which to ask; < 0 = never, as no copy could be in time.
 
-    When the prediction has passed by a quarter, or when it is the last moment for the other.
+    Never before the prediction has passed by a quarter.
     """
-    last = promised_s - other_s
-    if last <= 0.0:
+    if other_s >= promised_s:
         return -1.0
-    return min(1.25 * predicted_s, last)
+    overdue = OVERDUE * predicted_s
+    return min(promised_s - other_s, max(overdue, promised_s - SPARE * other_s))
 
 
 def is_worth(value_usd: Usd, miss: Ratio, miss_of_copy: Ratio, price_usd: Usd) -> bool:

@@ -19,7 +19,9 @@ def test_it_is_asked_in_time_for_the_copy(predicted: float, other: float, promis
 
 
 def test_most_requests_are_never_copied() -> None:
-    assert due_after_s(0.2, 0.2, 1.0) == pytest.approx(0.25)
+    assert due_after_s(0.2, 0.2, 1.0) == pytest.approx(0.7)
+    assert due_after_s(0.2, 0.2, 0.5) == pytest.approx(0.25)
+    assert due_after_s(0.4, 0.2, 0.5) == pytest.approx(0.3)
 
 
 @given(TIMES, TIMES, TIMES)
