@@ -8,6 +8,7 @@ cosignature leaves the house.
 
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from flyball.ledger.checkpoint import Checkpoint, CheckpointError, parse, parse_size
@@ -35,6 +36,7 @@ class Submission(Struct, frozen=True):
 class Verdict(Struct, frozen=True):
     """The answer's status, body and type. With 200, cosign `text` once `note` is kept for `seen`.
 
+    `note` is the text with the log's own signatures and no other line that came with it.
     `is_suspect`: signed by the log, yet not an extension: evidence worth keeping.
     """
 
@@ -78,27 +80,27 @@ def judge_submission(
     if keys is None:
         return Verdict(404, "this witness does not know that origin\n")
     try:
-        verify_note(wish.note, keys)
+        signed = verify_note(wish.note, keys)
     except NoteError as error:
         return Verdict(403, f"{error}\n")
     if wish.old_size > claimed.size:
         return Verdict(400, f"the old size {wish.old_size} is over the new one {claimed.size}\n")
-    return _follow_on(wish, text, claimed, last(claimed.origin))
+    note = f"{text}\n" + "".join(one.line for one in signed.signed)
+    verdict = _follow_on(wish, claimed, last(claimed.origin))
+    return msgspec.structs.replace(verdict, text=text, note=note)
 
 
-def _follow_on(
-    wish: Submission, text: str, claimed: Checkpoint, seen: Checkpoint | None
-) -> Verdict:
+def _follow_on(wish: Submission, claimed: Checkpoint, seen: Checkpoint | None) -> Verdict:
     size = seen.size if seen else 0
     if wish.old_size != size:
         return Verdict(409, f"{size}\n", SIZE_TYPE)
     if seen is not None and claimed.size == size and claimed.root != seen.root:
-        return Verdict(409, f"{size}\n", SIZE_TYPE, note=wish.note, is_suspect=True)
+        return Verdict(409, f"{size}\n", SIZE_TYPE, is_suspect=True)
     try:
         _verify_growth(seen, claimed, wish.proof)
     except ProofError as error:
-        return Verdict(422, f"{error}\n", note=wish.note, is_suspect=True)
-    return Verdict(200, seen=claimed, text=text, note=wish.note)
+        return Verdict(422, f"{error}\n", is_suspect=True)
+    return Verdict(200, seen=claimed)
 
 
 def _verify_growth(seen: Checkpoint | None, claimed: Checkpoint, proof: Sequence[bytes]) -> None:
