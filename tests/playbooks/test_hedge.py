@@ -196,3 +196,12 @@ def test_each_attempt_has_one_outcome_and_no_work_is_left(steps: list[str]) -> N
         left = (endpoint.pending, endpoint.running, endpoint.pending_prefill, endpoint.kv)
         assert left == (0, 0, 0.0, 0.0)
     assert sum(isinstance(c, Reject | Abort) for c in out) <= 1
+
+
+def test_an_endpoint_that_is_overtaken_is_learnt_to_be_slow() -> None:
+    core = governor()
+    first, _ = copied(core)
+    slow = core.state.view.endpoints[first.endpoint]
+    before = slow.ttft_bias_log
+    core.handle(FirstByte(at=1.25, request_id="r1", attempt=2))
+    assert slow.ttft_bias_log > before

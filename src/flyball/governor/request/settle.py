@@ -55,7 +55,11 @@ def _drop_rival(
         return
     if attempt != other.attempt:
         flight.turn_to_rival()
+    waited_s = at - flight.forwarded_at
     endpoint = _release(state, flight)
+    if endpoint is not None and waited_s > flight.ttft_s:
+        # It would have taken longer still: else an endpoint that is always overtaken seems fast.
+        endpoint.learn_ttft(flight.ttft_s, waited_s, flight.ttft_bias_log)
     place = endpoint.name if endpoint else ""
     out.append(Record(_outcome(flight, at, "cancelled", place, 499)))
     flight.turn_to_rival()
