@@ -133,13 +133,13 @@ def _blocked(report: Report) -> Section:
             closed = f", closed: {why}" if why else ""
             barred = f"there is not enough where it may run ({one.options} ways{closed})"
         said.append(f"{one.flow}: {one.unmet_per_s:.4g} requests/s have no place; {barred}.")
-    apart = any(one.class_name for one in report.relaxations)
+    together = any(not one.class_name for one in report.relaxations)
     if not report.relaxations:
         said.append("No single change of a promise, rule or limit helps.")
-    elif apart:
-        said.append("No single change serves everything; one for each class does, cheapest first:")
+    elif together:
+        said.append("Any one change for `all` serves everything; the cheapest plan stands first.")
     else:
-        said.append("Any one of these changes serves everything, the cheapest plan first:")
+        said.append("No single change serves everything; one for each class does, cheapest first.")
     return Section(
         title="What cannot be served",
         sentences=tuple(said),

@@ -1,10 +1,15 @@
 """What does a flow use of a replica while its promises are kept, or which rule keeps it away?
 
-A replica is filled to a mean batch b such that the promises hold at the larger batch B that chance
-makes of it. Requests at one engine are a birth-death process whose answers slow down together: with
-T(n) = base + slope n seconds per token, prefill of the others included, and answers of m tokens,
-n / (m T(n)) leave per second. Linear noise about b (Kurtz 1970) gives a variance of b T(b) / base;
-B = b + q sqrt(b T(b) / base) with q the normal quantile of the share that must be in time.
+A replica is filled to a steady batch b such that the promises hold at the larger batch B that
+chance makes of it. Requests at one engine slow each other down: with T(n) seconds per token among n
+of them, prefill of the others included, and answers of m tokens, n / (m T(n)) leave per second. Fed
+at the rate that b alone would balance, l = b / (m T(b)), their number is distributed as
+
+    p(n) in proportion to prod_{k <= n} l m T(k) / k
+
+whatever the distribution of the answers' lengths (a symmetric queue; Kelly 1979, Reversibility and
+Stochastic Networks, 3.3), and an arrival sees that distribution. B = its quantile of the share that
+must be in time, and the arrival itself.
 
     time per token   T(B)
     first token      round trip + overhead + the running step + own prefill steps + wait behind
@@ -20,6 +25,9 @@ from math import ceil, inf, log, sqrt
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from flyball.model.fleet import Site
 from flyball.model.profile import Profile
 from flyball.model.request import Promise
@@ -31,7 +39,7 @@ Rule = Literal["jurisdiction", "ttft", "tpot", "e2e", "kv"]
 BATCH_MIN = 0.05
 """A replica that may hold fewer requests than this at a time is of no use to a promise."""
 _TRIES_MAX = 60
-_CLOSE = 1e-7
+_CLOSE = 1e-5
 _STEPS_MAX = 100_000
 
 
@@ -171,12 +179,10 @@ def _prompts_step_s(profile: Profile, sizes: Sizes, prompts: float) -> Seconds:
 
 def times(profile: Profile, sizes: Sizes, rtt_s: Seconds, in_time: Ratio, batch: float) -> Times:
     """At mean batch `batch`, met by the share `in_time` of requests."""
-    q, tail = NormalDist().inv_cdf(in_time), -log(1.0 - in_time)
     if sizes.output_tokens <= 1.0:
-        return _prompt_times(profile, sizes, rtt_s, batch, max(0.0, q))
+        return _prompt_times(profile, sizes, rtt_s, batch, in_time)
     mean = _token_s(profile, sizes, batch)
-    spread = batch * mean / max(1e-9, profile.decode_step_s(0.0, 0.0))
-    peak = min(batch + max(0.0, q) * sqrt(spread), max(batch, _most(profile, sizes)))
+    peak = _peak(_numbers(_Replica(profile), sizes), batch / mean, in_time)
     tpot_s = _token_s(profile, sizes, peak)
     chunks = max(1, ceil(sizes.uncached_tokens / profile.limits.step_tokens_max))
     if chunks > _STEPS_MAX:
@@ -188,7 +194,7 @@ def times(profile: Profile, sizes: Sizes, rtt_s: Seconds, in_time: Ratio, batch:
     )
     running_s = profile.decode_step_s(peak, peak * sizes.kv_tokens)
     share = min(0.99, prefill_s(profile, sizes) * batch / (sizes.output_tokens * mean))
-    wait_s = tail * own_s * share / (2.0 * (1.0 - share))
+    wait_s = -log(1.0 - in_time) * own_s * share / (2.0 * (1.0 - share))
     ttft_s = rtt_s + profile.request_overhead_s + running_s + own_s + wait_s
     return Times(ttft_s, tpot_s, ttft_s + (sizes.output_tokens - 1.0) * tpot_s)
 
@@ -199,8 +205,38 @@ def _token_s(profile: Profile, sizes: Sizes, batch: float) -> Seconds:
     return step_s + batch * prefill_s(profile, sizes) / sizes.output_tokens
 
 
-def _prompt_times(profile: Profile, sizes: Sizes, rtt_s: Seconds, batch: float, q: float) -> Times:
+class _Numbers(NamedTuple):
+    """How many may be at an engine, 0 .. most, and log p(n) but for n log l and a constant."""
+
+    here: NDArray[np.float64]
+    log_share: NDArray[np.float64]
+
+
+@lru_cache(maxsize=4_096)
+def _numbers(replica: _Replica, sizes: Sizes) -> _Numbers:
+    profile = replica.profile
+    most = max(1, int(_most(profile, sizes)))
+    each = [log(_token_s(profile, sizes, float(n)) / n) for n in range(1, most + 1)]
+    return _Numbers(np.arange(most + 1.0), np.cumsum(np.array([0.0, *each])))
+
+
+def _peak(numbers: _Numbers, tokens_per_s: float, in_time: Ratio) -> float:
+    """The quantile `in_time` of those that an arrival meets, and itself; at most what the engine
+    takes. `tokens_per_s` = arrivals per second x tokens of an answer."""
+    log_share = numbers.log_share + log(tokens_per_s) * numbers.here
+    share = np.exp(log_share - log_share.max())
+    until = np.cumsum(share)
+    wanted = in_time * float(until[-1])
+    n = int(np.searchsorted(until, wanted))
+    within = 1.0 - (float(until[n]) - wanted) / float(share[n])  # between counts: no steps
+    return min(max(1.0, n + within), float(len(share) - 1))
+
+
+def _prompt_times(
+    profile: Profile, sizes: Sizes, rtt_s: Seconds, batch: float, in_time: Ratio
+) -> Times:
     """Answers of at most one token: the running step and one's own, each of the peak's prompts."""
+    q = max(0.0, NormalDist().inv_cdf(in_time))
     peak = max(1.0, min(batch + q * sqrt(batch), _most(profile, sizes)))
     step_s = _prompts_step_s(profile, sizes, peak)
     whole_s = rtt_s + profile.request_overhead_s + 2.0 * step_s

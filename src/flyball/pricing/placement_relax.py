@@ -3,8 +3,8 @@ at the least cost?
 
 Each relaxation is one change, as small as serves all: a promise, a jurisdiction, watts at a site,
 accelerators at a site (with the watts that they need). It is solved again with the change in force
-and judged by what the plan then costs. Where no single change suffices, each class that falls short
-is looked at by itself.
+and judged by what the plan then costs. Where several classes fall short, each is looked at alone
+too.
 """
 
 from collections import Counter
@@ -89,11 +89,11 @@ def blocked(one: Program, unmet_per_s: Floats) -> list[Blocked]:
 
 
 def relaxations(one: Program, unmet_per_s: Floats) -> list[Relaxation]:
-    """Single changes that serve all, the cheapest plan first; if there is none, those that serve
-    one class more, class by class."""
+    """Single changes that serve all, the cheapest plan first; where several classes fall short,
+    then those that serve one class more, class by class."""
     found = _singles(one, unmet_per_s, "")
     short = _short(one, unmet_per_s)
-    for name, places in short.items() if not found and len(short) > 1 else ():
+    for name, places in short.items() if len(short) > 1 else ():
         others = unmet_per_s.copy()
         others[places] = 0.0
         least = np.maximum(0.0, one.limits.served_min - others * _MORE_THAN_ROUNDING)

@@ -8,7 +8,7 @@ import pytest
 from flyball.pricing.certify import Certificate, certify
 from flyball.pricing.highs import Solver
 from flyball.pricing.problem import Problem, Solution
-from support.problems import problem_of
+from support.problems import problem_of, rich_problem_of
 
 GAP_MAX = 1e-4
 PROBLEM = problem_of(21, classes=8, pools=5, load=0.9)
@@ -103,3 +103,43 @@ def test_the_answer_to_another_problem_is_refused() -> None:
     )
     assert not certify(less, SOLUTION, GAP_MAX).ok
     assert isinstance(SOLUTION, Solution)
+
+
+# All seven kinds of resource are scarce in some of these, and each has a price.
+WHOLE = [rich_problem_of(seed, classes=10, pools=5, load=1.5) for seed in range(24)]
+ANSWERS = [Solver().solve(problem) for problem in WHOLE]
+KINDS = ("demand", "gpu", "kv", "watt", "budget", "link", "group")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_each_price_that_matters_made_wrong_is_refused(kind: str, factor: float) -> None:
+    field, tried = f"{kind}_prices", 0
+    for problem, answer in zip(WHOLE, ANSWERS, strict=True):
+        prices: tuple[float, ...] = getattr(answer, field)
+        dearest = max(range(len(prices)), key=prices.__getitem__)
+        wrong = changed(prices, dearest, prices[dearest] * factor)
+        spoilt = msgspec.structs.replace(answer, **{field: wrong})
+        if prices[dearest] > 0:
+            tried += not certify(problem, spoilt, GAP_MAX).ok
+    # An optimum may have more than one set of prices, seldom one twice or half as dear.
+    assert tried >= 3
+
+
+@pytest.mark.parametrize("problem", WHOLE[:8])
+def test_replicas_made_wrong_are_refused(problem: Problem) -> None:
+    answer = Solver().solve(problem)
+    assert certify(problem, answer, GAP_MAX).ok
+    for place, supply in enumerate(problem.supplies):
+        for wrong in (supply.replicas_max + 0.5, -0.5, float("nan"), float("inf")):
+            many = changed(answer.replicas, place, wrong)
+            assert not certify(problem, msgspec.structs.replace(answer, replicas=many), 1e9).ok
+    for many in ((), (*answer.replicas, 0.0)):
+        verdict = certify(problem, msgspec.structs.replace(answer, replicas=many), GAP_MAX)
+        assert "replicas" in verdict.reason or len(many) == len(answer.replicas)
+
+
+def test_an_answer_without_the_new_prices_is_refused() -> None:
+    for field in ("link_prices", "group_prices"):
+        bare = msgspec.structs.replace(ANSWERS[0], **{field: ()})
+        assert not certify(WHOLE[0], bare, GAP_MAX).ok

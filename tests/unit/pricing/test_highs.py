@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from flyball.pricing.arrays import read
+from flyball.pricing.arrays import pack, read
 from flyball.pricing.certify import certify
 from flyball.pricing.highs import Solver, _shrink
 from flyball.pricing.lagrangian import capacity, usage
@@ -178,3 +178,128 @@ def test_what_a_tolerance_left_in_excess_is_taken_back() -> None:
         assert (used <= limit * (1 + 1e-12)).all()
     slight = shrunk * 0.5
     assert (_shrink(arrays, slight) == slight).all(), "a feasible plan stays as it is"
+
+
+@pytest.mark.parametrize(
+    ("drawn", "objective", "demand", "gpu", "kv", "loads"),
+    [
+        (
+            (1, 12, 6, 0.3),
+            0.04863433870864828,
+            0.056455420874326694,
+            0.0022038385791940886,
+            0.0,
+            2.1304446829782595,
+        ),
+        (
+            (2, 12, 6, 0.9),
+            0.19727103956448896,
+            0.00219743379053883,
+            0.012013031751418107,
+            5.649513266616515e-06,
+            4.942639656582236,
+        ),
+        (
+            (3, 20, 8, 1.5),
+            0.12340748692299668,
+            0.013266182451772805,
+            0.0146590129769957,
+            2.2826424512488103e-06,
+            6.722468606623424,
+        ),
+        (
+            (4, 30, 10, 0.7),
+            0.12826796665692022,
+            0.03233067695500576,
+            0.00953652801713867,
+            0.0,
+            5.967369992778197,
+        ),
+    ],
+)
+def test_a_problem_without_the_newer_resources_has_the_numbers_it_always_had(
+    drawn: tuple[int, int, int, float],
+    objective: float,
+    demand: float,
+    gpu: float,
+    kv: float,
+    loads: float,
+) -> None:
+    """Taken from the solver as it was before it knew replicas, links, groups and reserves."""
+    seed, classes, pools, load = drawn
+    answer = Solver().solve(problem_of(seed, classes, pools, load))
+    assert answer.objective_usd_per_s == pytest.approx(objective, rel=1e-9)
+    assert sum(answer.demand_prices) == pytest.approx(demand, rel=1e-6)
+    assert sum(answer.gpu_prices) == pytest.approx(gpu, rel=1e-6)
+    assert sum(answer.kv_prices) == pytest.approx(kv, rel=1e-6)
+    assert sum(answer.pool_loads) == pytest.approx(loads, rel=1e-6)
+
+
+@pytest.mark.parametrize("load", [0.4, 1.2])
+def test_a_large_program_is_begun_by_interior_points_and_goes_on_from_a_basis(load: float) -> None:
+    """Sparse: each class at a dozen of many pools, so that rows alone make it large."""
+    draw = np.random.default_rng(3)
+    classes, pools = 500, 500
+    own = np.repeat(np.arange(classes), 12)
+    there = np.concatenate([draw.choice(pools, 12, replace=False) for _ in range(classes)])
+    gpu_s = draw.lognormal(0.0, 0.5, len(own))
+    demand = draw.lognormal(0.0, 1.0, classes)
+    demand *= load * pools / float(demand.sum())
+    problem = Problem(
+        made_at=1.0,
+        class_names=tuple(map(str, range(classes))),
+        demand_per_s=tuple(demand.tolist()),
+        pools=tuple(
+            PoolCapacity(
+                name=str(p),
+                site_index=-1,
+                gpu_s_max=1.0,
+                kv_tokens_max=1e9,
+                congestion_usd_per_gpu_s=1e-3,
+            )
+            for p in range(pools)
+        ),
+        activities=pack(
+            class_index=own,
+            pool_index=there,
+            value_usd=1e-3 * draw.uniform(0.5, 2.0, len(own)),
+            gpu_s=gpu_s,
+        ),
+    )
+    solver = Solver(time_max_s=60.0)
+    certified(problem, solver.solve(problem))
+    for factor in (1.02, 0.97):
+        demand = demand * factor
+        problem = msgspec.structs.replace(problem, demand_per_s=tuple(demand.tolist()))
+        certified(problem, solver.solve(problem))
+
+
+def test_pools_alike_are_not_passed_over_for_the_first_of_them() -> None:
+    """One product at 60 sites: every class may go anywhere, and all together fill two thirds."""
+    classes, pools = 60, 60
+    own, there = np.divmod(np.arange(classes * pools), pools)
+    problem = Problem(
+        made_at=1.0,
+        class_names=tuple(map(str, range(classes))),
+        demand_per_s=(2.0,) * classes,
+        pools=tuple(
+            PoolCapacity(
+                name=str(p),
+                site_index=-1,
+                gpu_s_max=3.0,
+                kv_tokens_max=math.inf,
+                congestion_usd_per_gpu_s=1.0,
+            )
+            for p in range(pools)
+        ),
+        activities=pack(
+            class_index=own,
+            pool_index=there,
+            value_usd=np.full(len(own), 2.0),
+            gpu_s=np.ones(len(own)),
+        ),
+    )
+    answer = Solver(time_max_s=60.0).solve(problem)
+    certified(problem, answer)
+    assert answer.pool_loads == pytest.approx((2.0 / 3.0,) * pools, abs=0.02)
+    assert answer.gpu_prices == pytest.approx((4.0 / 9.0,) * pools, abs=0.02)

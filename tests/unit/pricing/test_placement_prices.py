@@ -104,7 +104,7 @@ def test_a_millisecond_is_worth_what_it_changes() -> None:
 
 
 def test_a_promise_that_cannot_be_tightened_says_so() -> None:
-    edge = replace(FLOWS[0].klass, promise=Promise(tpot_s=0.00681))
+    edge = replace(FLOWS[0].klass, promise=Promise(tpot_s=0.00700))
     tight = replace(PROBLEM, flows=(replace(FLOWS[0], klass=edge, rate_per_s=0.001),))
     prices = list(milliseconds(based(tight)))
     assert [one.costs_usd_per_hour for one in prices] == [None]
