@@ -1,7 +1,8 @@
 """Which loops of the control period does the governor run in a scenario, and which are foreign?
 
 An autoscaler or a power loop named `governor` is the governor's own; others are listed under
-`policy.loops` in the core's own words.
+`policy.loops` in the core's own words. A pool whose hardware `residency` shares out is not scaled
+as well: its replicas start and stop as those of an autoscaler do.
 """
 
 from flyball.governor.loops.registry import PERIOD_LOOPS
@@ -14,6 +15,12 @@ Problem = tuple[tuple[str | int, ...], str, str]
 
 def own_loops(scenario: Scenario) -> tuple[LoopPolicy, ...]:
     """The loops that the scenario gives to the governor, enforced unless it says otherwise."""
+    shared = {
+        pool
+        for one in scenario.policy.loops
+        if one.name == "residency"
+        for pool in one.scopes or tuple(scenario.fleet.pools)
+    }
     scaled = tuple(
         LoopPolicy(
             name="autoscaling",
@@ -24,7 +31,7 @@ def own_loops(scenario: Scenario) -> tuple[LoopPolicy, ...]:
             start_s=shape.start_s[0],
         )
         for pool, shape in scenario.autoscalers.items()
-        if shape.rule == OWN
+        if shape.rule == OWN and pool not in shared
     )
     power = (LoopPolicy(name="power", mode="enforce"),) if scenario.loops.power == OWN else ()
     return scaled + power + scenario.policy.loops

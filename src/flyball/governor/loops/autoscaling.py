@@ -67,6 +67,8 @@ def _wish(
     present = state.setpoints.value(loop.actuator, pool.name, float(len(ready)))
     work = _work(state, context, number, asked, len(ready))
     low = int(loop.limit_low)
+    if not context.knows(pool.name):
+        low = max(low, round(present))
     high = max(low, int(min(loop.limit_high, len(members))))
     going = sorted(ready, key=lambda one: (_keep_usd(state, one, work.usd_per_gpu_s), -one.index))
     cost = _cost(state, pool, loop.delay_s, going, work.usd_per_gpu_s)

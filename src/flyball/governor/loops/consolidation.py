@@ -21,6 +21,9 @@ from flyball.model.profile import PowerCurve
 from flyball.units import Watts, usd_per_joule
 
 HORIZON_S = 120.0
+# What is saved must be worth twice what might be lost before one is parked; it is back at once when
+# it is worth it: so a load between two counts does not park and unpark by turns.
+CAUTION = 0.5
 
 CONSOLIDATION = Loop(
     name="consolidation",
@@ -75,8 +78,10 @@ def _wish(
     joule_usd += pool_price(state, pool.name).usd_per_joule
     running = sum(one.sequences for one in members)
     saved = saving(pool.profile.power, running, round(present))
-    cost = ReplicaCost(joule_usd * saved)
-    low = int(max(1.0, loop.limit_low))
+    usd = joule_usd * saved
+    cost = ReplicaCost(usd, stop_usd=CAUTION * usd * context.horizon_s)
+    least = loop.limit_low if context.knows(pool.name) else present
+    low = int(max(1.0, least))
     high = int(max(low, min(loop.limit_high, len(members))))
     count = best_count(work, round(present), low, high, cost, context.horizon_s)
     active = sorted((e for e in members if not e.draining), key=_weight)

@@ -17,13 +17,14 @@ from math import hypot
 from typing import NamedTuple
 
 from flyball.governor.endpoint import EndpointState
-from flyball.governor.loops.demand import demand, pool_price, running_work
+from flyball.governor.loops.demand import RATE_PER_S_MIN, demand, pool_price, running_work
 from flyball.governor.loops.setpoint import Wish
 from flyball.governor.loops.steering import LoopContext
 from flyball.governor.loops.worth import Work, undone
 from flyball.governor.state import State
 from flyball.model.fleet import Site
 from flyball.model.loop import Loop
+from flyball.pricing.work import Sizes, prefill_s
 from flyball.units import Ratio, Usd, Watts, usd_per_joule
 
 # Data-centre GPUs cannot be clocked much lower (POLCA's lowest cap is 0.56 of full).
@@ -32,6 +33,9 @@ CLOCK_STEPS = 22
 LIMIT_SHARE: Ratio = 0.97
 PRICE_STEPS = 40
 USD_PER_JOULE_MAX: Usd = 1.0
+# Of what is promised per token, and for the first one, a slowed step and prompt may take so much.
+STEP_SHARE: Ratio = 0.8
+FIRST_SHARE: Ratio = 0.2
 HORIZON_S = 60.0
 
 POWER = Loop(
@@ -43,7 +47,7 @@ POWER = Loop(
     delay_s=1.0,
     limit_low=CLOCK_MIN,
     limit_high=1.0,
-    rate_per_s=0.05,
+    rate_per_s=0.5,
     dead_band=0.02,
     feedback=0.5,
 )
@@ -72,10 +76,18 @@ def wishes(state: State, context: LoopContext) -> list[Wish]:
         for number, pool in enumerate(state.fleet.pools):
             if pool.site == site.name and counts[number]:
                 work = Work(asked[number].work, asked[number].burst, asked[number].usd_per_gpu_s)
-                draws.append(_draw(state, number, _running(state, number), work))
+                context.forecast(pool.name).read(work.mean)
+                draw = _draw(state, number, _running(state, number), work)
+                draws.append(draw if context.knows(pool.name) else _unknown(draw))
         if draws:
             found += _site(state, context, site, draws)
     return found
+
+
+def _unknown(draw: Draw) -> Draw:
+    """Before demand is known each pool counts as fully used and worth the same."""
+    full = Work(float(draw.replicas), 0.1 * draw.replicas, 1.0)
+    return draw._replace(work=full, load=1.0, clock_min=1.0)
 
 
 def _running(state: State, pool_number: int) -> list[EndpointState]:
@@ -97,17 +109,20 @@ def _draw(state: State, number: int, members: list[EndpointState], work: Work) -
 
 
 def _clock_for_promise(state: State, one: EndpointState) -> Ratio:
-    """The clock at which a step still takes no longer than the tightest time per token promised to
-    those that run there."""
-    promised = [
-        state.policy.classes[index].promise.tpot_s
-        for index, count in one.running_by_class.items()
-        if count and state.policy.classes[index].promise.tpot_s > 0.0
-    ]
-    if not promised:
-        return CLOCK_MIN
+    """The clock at which a token still takes no longer than is promised to those that run there,
+    and a mean prompt no more than a share of the time promised for its first token (the rest is
+    for waiting)."""
+    floor = CLOCK_MIN
     step_s = one.tpot_bias * one.pool.profile.decode_step_s(one.sequences, one.kv * one.kv_share)
-    return min(1.0, max(CLOCK_MIN, step_s / (0.8 * min(promised))))
+    for index, klass in enumerate(state.policy.classes):
+        promise, tally = klass.promise, state.tallies[klass.name]
+        if promise.tpot_s > 0.0 and one.running_by_class.get(index):
+            floor = max(floor, step_s / (STEP_SHARE * promise.tpot_s))
+        if promise.ttft_s > one.rtt_s and tally.rate_per_s >= RATE_PER_S_MIN:
+            sizes = Sizes(tally.input_tokens, tally.output_tokens, tally.cached_ratio)
+            first_s = prefill_s(one.pool.profile, sizes) + step_s
+            floor = max(floor, first_s / (FIRST_SHARE * (promise.ttft_s - one.rtt_s)))
+    return min(1.0, floor)
 
 
 def _site(state: State, context: LoopContext, site: Site, draws: Sequence[Draw]) -> list[Wish]:

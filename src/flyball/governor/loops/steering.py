@@ -12,6 +12,8 @@ from flyball.model.loop import Loop, LoopPolicy
 from flyball.units import Seconds
 
 SCOPES_MAX = 4096
+# Three times the memory of the rates: 95 % of a level is known by then.
+KNOWN_S: Seconds = 90.0
 
 
 class LoopContext:
@@ -34,6 +36,11 @@ class LoopContext:
     def pools(self, fleet: Fleet) -> list[int]:
         """Numbers of the pools where it acts."""
         return [n for n, pool in enumerate(fleet.pools) if self.allows(pool.name)]
+
+    def knows(self, scope: str) -> bool:
+        """Whether it has read there for long enough to take capacity away: after a start, rates
+        grow from nothing, and quiet is not yet a fact."""
+        return self.forecast(scope).readings * self.loop.period_s >= KNOWN_S
 
     def contradict(self, why: str, until: Seconds) -> None:
         """The plant answered its moves unlike its model: it stands still until then."""

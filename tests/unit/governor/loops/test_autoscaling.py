@@ -26,6 +26,7 @@ def test_one_that_is_asked_for_nothing_keeps_its_lowest_or_goes_to_nothing() -> 
     state = steering.state(fleets.fleet(h100=4, l40s=0))
     for low in (1.0, 0.0):
         one = steering.context("autoscaling", scopes=("big",), limit_low=low)
+        assert steering.wished(state, one, 2)["big"].value == 4.0, "quiet is not yet a fact"
         assert steering.wished(state, one, 5)["big"].value == low
 
 
