@@ -157,7 +157,9 @@ def _harm_to_running(
 
 def _arrivals_slope(policy: Policy, ttft_s: Seconds, busy_s: Seconds) -> float:
     """Misses per second of delay, per unit of arrival value: those who come while this is busy."""
-    promised = policy.classes[0].promise.ttft_s
+    klass = policy.classes[0]
+    # A class that promises whole answers only: what delays the first token delays those as much.
+    promised = klass.promise.ttft_s or klass.promise.e2e_s - klass.client_rtt_s
     if promised <= 0.0:
         return 0.0
     width = min(policy.pricing.ttft_width_s, 0.25 * promised)
