@@ -83,3 +83,91 @@ def test_bad_input_is_named() -> None:
         gain_best(-1)
     with pytest.raises(ValueError, match="finite"):
         correct(math.nan, 0.0, 1.0, 1)
+
+
+class DelayedMarket:
+    """A resource whose users answer a price with use = peak x exp(-price / scale), and read what
+    was measured `delay` ticks ago, with noise of `sd` of the capacity."""
+
+    def __init__(self, delay: int, sd: float, seed: int) -> None:
+        self.delay, self.sd = delay, sd
+        self.peak, self.capacity, self.scale = 100.0, 100.0, 0.5
+        self.price = 0.0
+        self.used = [100.0] * (delay + 1)
+        self.draw = np.random.default_rng(seed)
+
+    def tick(self) -> None:
+        """The price moves on an old residual, by the slope at the price of now."""
+        seen = self.used[-1 - self.delay] * (1.0 + self.sd * self.draw.normal())
+        slope = self.peak * math.exp(-self.price / self.scale) / self.scale
+        self.price = correct(self.price, seen - self.capacity, slope, self.delay)
+        self.used.append(self.peak * math.exp(-self.price / self.scale))
+
+    def clears_at(self) -> float:
+        return max(0.0, self.scale * math.log(self.peak / self.capacity))
+
+
+def turns(series: list[float], least: float) -> int:
+    """How often a series turns round by more than `least`."""
+    count, direction, mark = 0, 0, series[0]
+    for value in series:
+        if direction >= 0 and value < mark - least:
+            count, direction, mark = count + (direction > 0), -1, value
+        elif direction <= 0 and value > mark + least:
+            count, direction, mark = count + (direction < 0), 1, value
+        elif (value - mark) * direction > 0:
+            mark = value
+    return count
+
+
+@pytest.mark.parametrize("delay", range(11))
+@pytest.mark.parametrize("step", [1.1, 1.3])
+def test_prices_settle_within_twice_the_tables_ticks_after_a_step(delay: int, step: float) -> None:
+    """Demand rises by 10 or 30 % and falls back, in a market that is not linear: within 2 % of
+    capacity in time (for delays between the table's rows, of the pole the table counts by), no
+    overshoot beyond that, no turning back and forth."""
+    market = DelayedMarket(delay, sd=0.0, seed=1)
+    by_pole = math.ceil(math.log(0.01) / math.log(delay / (delay + 1))) if delay else 1
+    # Below a delay of one tick the gain cap (a third of critical) and not the pole sets the pace.
+    table = max(by_pole, math.ceil(math.log(0.01) / math.log(1.0 / 3.0)))
+    for peak in (100.0 * step, 100.0):
+        market.peak = peak
+        prices = []
+        for _ in range(2 * table + delay):
+            market.tick()
+            prices.append(market.price)
+        assert market.price == pytest.approx(market.clears_at(), abs=0.02 * market.scale)
+        for _ in range(200):
+            market.tick()
+            prices.append(market.price)
+        assert market.price == pytest.approx(market.clears_at(), abs=1e-3 * market.scale)
+        assert turns(prices, least=0.02 * market.scale) == 0
+
+
+@pytest.mark.parametrize("delay", [0, 1, 2, 5, 10])
+def test_noise_is_not_made_larger_by_the_loop(delay: int) -> None:
+    """2 % of noise in what is measured moves the price by no more than as much demand would."""
+    seed = 5 + delay
+    print("seed", seed)
+    market = DelayedMarket(delay, sd=0.02, seed=seed)
+    market.peak = 130.0
+    prices = []
+    for tick in range(3000):
+        market.tick()
+        if tick > 500:
+            prices.append(market.price)
+    assert float(np.std(prices)) < 0.02 * market.scale
+    assert float(np.mean(prices)) == pytest.approx(market.clears_at(), rel=0.02)
+
+
+@pytest.mark.parametrize("delay", [1, 2, 3, 5, 10])
+@pytest.mark.parametrize("wrong", [0.5, 2.0])
+def test_a_slope_off_by_a_factor_of_two_still_does_not_oscillate_for_long(
+    delay: int, wrong: float
+) -> None:
+    """The cap on the gain is what pays here: at most 2/3 of critical."""
+    price, used = 0.0, [50.0] * (delay + 1)
+    for _ in range(600):
+        price = correct(price, used[-1 - delay] - 10.0, 40.0 * wrong, delay)
+        used.append(50.0 - 40.0 * price)
+    assert price == pytest.approx(1.0, abs=1e-3)
