@@ -71,6 +71,7 @@ class Flight:
         "blocks_held",
         "cached_tokens",
         "class_index",
+        "copy_attempt",
         "cost_usd",
         "crowded_out",
         "deadline_at",
@@ -103,6 +104,7 @@ class Flight:
         "scope",
         "session",
         "session_source",
+        "session_step",
         "tpot_bias_log",
         "tpot_s",
         "tried",
@@ -123,6 +125,7 @@ class Flight:
         self.scope: Scope = NOWHERE
         self.session = ""
         self.session_source = ""
+        self.session_step = 0
         self.lineage = request_id
         self.is_retry = False
         self.program: Program | None = None
@@ -145,6 +148,7 @@ class Flight:
         self.value_usd: Usd = 0.0
         self.endpoint: EndpointState | None = None
         self.rival: Rival | None = None
+        self.copy_attempt = 0
         self.fallbacks: tuple[int, ...] = ()
         self.held_until: Seconds = 0.0
         self.forwarded_at: Seconds = 0.0

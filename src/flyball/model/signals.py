@@ -36,7 +36,11 @@ class PeerLoad(Struct, frozen=True, kw_only=True):
 
 
 class Settled(Struct, frozen=True, kw_only=True, gc=False):
-    """What one finished request tells the estimators (workers send it to the control process)."""
+    """What one finished request tells the estimators (workers send it to the control process).
+
+    `tokens_cut` = prompt tokens not granted; `copy` = what became of its second copy, "won" or
+    "lost", "" = it had none; `served_model` = who answered in place of `model`, "" = that one.
+    """
 
     at: float
     class_name: str
@@ -59,6 +63,11 @@ class Settled(Struct, frozen=True, kw_only=True, gc=False):
     value_usd: float = 0.0
     cost_usd: float = 0.0
     jurisdiction: str = ""
+    tokens_cut: Tokens = 0
+    copy: str = ""
+    served_model: str = ""
+    session_step: int = 0
+    is_spared: bool = False
     guaranteed: bool = False
     penalty_usd: float = 0.0
     status: int = 0

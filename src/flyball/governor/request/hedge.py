@@ -36,6 +36,7 @@ def due(state: State, event: HedgeDue, out: list[Command]) -> None:
         return
     flight.rival = Rival(flight)
     place(state, flight, at, choice._replace(rule="hedge"), out)
+    flight.copy_attempt = flight.attempt
 
 
 def _pays(state: State, flight: Flight, at: Seconds, choice: Choice) -> bool:

@@ -379,7 +379,13 @@ def _penalty(flight: Flight, at: Seconds, kind: OutcomeKind) -> Usd:
 
 
 def _settled(flight: Flight, outcome: Outcome, endpoint: EndpointState | None) -> Settled:
+    grant, copy = flight.granted, ""
+    if flight.copy_attempt:
+        copy = "won" if flight.attempt == flight.copy_attempt else "lost"
     return Settled(
+        tokens_cut=flight.prompt_tokens - grant.tokens_kept if grant else 0,
+        served_model=grant.model if grant else "",
+        copy=copy,
         at=outcome.at,
         class_name=outcome.class_name,
         model=outcome.model,
@@ -397,9 +403,11 @@ def _settled(flight: Flight, outcome: Outcome, endpoint: EndpointState | None) -
         in_time=outcome.in_time,
         code=outcome.code,
         attempts=outcome.attempts,
-        value_usd=flight.value_usd,
+        value_usd=flight.klass.value_usd if flight.program else flight.value_usd,
         cost_usd=flight.cost_usd,
         jurisdiction=endpoint.jurisdiction if endpoint else "",
+        session_step=flight.session_step,
+        is_spared=flight.advice.startswith("refuse: "),
         guaranteed=flight.guarantee is not None,
         penalty_usd=outcome.penalty_usd,
         status=outcome.status,

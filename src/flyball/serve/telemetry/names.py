@@ -99,6 +99,18 @@ BURN = _gauge(
 VALUE = _counter(
     "flyball_value_usd_total", "USD", "class", "Worth of the answers that came in time."
 )
+SESSIONS_BEGUN = _counter(
+    "flyball_sessions_begun_total", "", "class", "Agents' sessions whose first step was answered."
+)
+SESSION_STEPS = _counter(
+    "flyball_session_steps_total", "", "class", "Steps of agents' sessions that were answered."
+)
+STEPS_SPARED = _counter(
+    "flyball_session_steps_spared_total",
+    "",
+    "class",
+    "Later steps placed late that would have been refused outside a session.",
+)
 COST = _counter(
     "flyball_cost_usd_total", "USD", "class pool", "Resources and tokens that requests used."
 )
@@ -113,6 +125,21 @@ CLIENT_RETRIES = _counter(
 )
 ATTEMPTS_AGAIN = _counter(
     "flyball_upstream_retries_total", "", "pool", "Attempts beyond a request's first."
+)
+COPIES = _counter(
+    "flyball_copies_total",
+    "",
+    "class result",
+    "Requests of which a second copy was sent; result = won if the copy answered first, or lost.",
+)
+CONTEXT_CUT = _counter(
+    "flyball_context_tokens_cut_total",
+    "tokens",
+    "class",
+    "Prompt tokens that were not granted, as oldest turns were left out.",
+)
+DEMOTIONS = _counter(
+    "flyball_demotions_total", "", "class model", "Requests that a smaller model answered: which."
 )
 TTFT = _histogram(
     "flyball_ttft_seconds", "class pool", "Arrival to the answer's first byte.", _SHORT

@@ -283,6 +283,9 @@ class _Row:
         self.value = cell(names.VALUE, klass)
         self.cost = cell(names.COST, klass, pool)
         self.retries = cell(names.CLIENT_RETRIES, klass)
+        self.begun = cell(names.SESSIONS_BEGUN, klass)
+        self.steps = cell(names.SESSION_STEPS, klass)
+        self.spared = cell(names.STEPS_SPARED, klass)
         self.again = cell(names.ATTEMPTS_AGAIN, pool)
         self.input = cell(names.TOKENS, pool, "input")
         self.cached = cell(names.TOKENS, pool, "cached")
@@ -305,10 +308,16 @@ class _Row:
             self.again.value += one.attempts - 1
         if one.held_s > 0:
             self.held.observe(one.held_s)
+        if one.copy or one.tokens_cut or one.served_model:
+            self._granted(one)
         if one.guaranteed and one.outcome != "client-gone":
             self._promised(one)
         if one.outcome == "refused":
             return
+        if one.session_step:
+            self.steps.value += one.outcome == "served"
+            self.begun.value += one.outcome == "served" and one.session_step == 1
+            self.spared.value += one.is_spared
         if one.in_time:
             self.in_time.value += 1
             self.value.value += one.value_usd
@@ -321,6 +330,14 @@ class _Row:
             self.predicted.value += one.ttft_s_predicted
             if one.output_tokens > 1:
                 self.tpot.observe((one.e2e_s - one.ttft_s) / (one.output_tokens - 1))
+
+    def _granted(self, one: Settled) -> None:
+        klass, cell = self.labels[0], self.meters.cell
+        if one.copy:
+            cell(names.COPIES, klass, one.copy).value += 1
+        if one.served_model:
+            cell(names.DEMOTIONS, klass, one.served_model).value += 1
+        cell(names.CONTEXT_CUT, klass).value += one.tokens_cut
 
     def _promised(self, one: Settled) -> None:
         klass = self.labels[0]

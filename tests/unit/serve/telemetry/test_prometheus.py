@@ -81,6 +81,16 @@ def test_retries_and_waits_are_counted(telemetry: Telemetry) -> None:
     assert value(telemetry, "flyball_requests_in_time_total", **{"class": "talk"}) == 0
 
 
+def test_what_was_granted_is_counted(telemetry: Telemetry) -> None:
+    cut = msgspec.structs.replace(DONE, tokens_cut=700)
+    copied = msgspec.structs.replace(DONE, copy="won", served_model="small")
+    telemetry.settled((DONE, cut, cut, copied))
+    klass = {"class": "talk"}
+    assert value(telemetry, "flyball_context_tokens_cut_total", **klass) == 1400
+    assert value(telemetry, "flyball_copies_total", **klass, result="won") == 1
+    assert value(telemetry, "flyball_demotions_total", **klass, model="small") == 1
+
+
 def test_a_flood_of_model_names_is_bounded(telemetry: Telemetry) -> None:
     flood = [msgspec.structs.replace(REFUSED, model=f"x{i}") for i in range(1500)]
     telemetry.settled((*flood, REFUSED))
