@@ -12,6 +12,8 @@ from flyball.units import Seconds
 SESSIONS_MAX = 200_000
 PROMPTS_MAX = 200_000
 PREFIX_STEPS_MAX = 64
+IDLE_S_MAX: Seconds = 3600.0
+EXPIRED_MAX = 1000
 
 
 class Session:
@@ -73,6 +75,14 @@ class SessionTable:
         session.calls += 1
         session.seen_at = at
         return session
+
+    def expire(self, at: Seconds) -> None:
+        """Forget sessions that have been silent for `IDLE_S_MAX`, some at a time."""
+        table = self.by_key
+        for _ in range(EXPIRED_MAX):
+            if not table or at - next(iter(table.values())).seen_at < IDLE_S_MAX:
+                return
+            table.popitem(last=False)
 
     def remember_prefix(self, prefix: tuple[int, ...], key: str) -> None:
         """The prompt's deepest block now leads to this session."""

@@ -41,3 +41,11 @@ def test_the_oldest_is_forgotten_first(monkeypatch) -> None:
         table.prompt("ann", number, f"r{number}")
     assert list(table.by_key) == ["s2", "s3", "s4"]
     assert len(table.by_prefix) == len(table.prompts) == 3
+
+
+def test_sessions_silent_for_an_hour_are_forgotten() -> None:
+    table = SessionTable()
+    for number in range(3):
+        table.touch(f"s{number}", 100.0 * number)
+    table.expire(sessions.IDLE_S_MAX + 150.0)
+    assert list(table.by_key) == ["s2"]

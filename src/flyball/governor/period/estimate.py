@@ -11,6 +11,7 @@ SESSION_MEMORY_S = 300.0
 
 def estimate(state: State, at: Seconds) -> None:
     """Decay rates to now; spread the arriving value over the endpoints; age the sessions."""
+    state.sessions.expire(at)
     if state.programs.by_class:
         state.programs.expire(at, state.policy.tick_s)
     view = state.view

@@ -135,7 +135,7 @@ def _intent(
         mode=state.policy.mode,
         advice=advice or flight.advice,
         served_model="" if grant is None else grant.model,
-        session_step=flight.program.done + 1 if flight.program else 0,
+        session_step=flight.session_step,
         session_steps_left=_steps_left(state, flight) if flight.program else 0.0,
     )
 

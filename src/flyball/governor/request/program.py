@@ -39,6 +39,7 @@ def enter(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Refu
     if refusal is not None:
         return refusal
     flight.program = program
+    flight.session_step = program.done + 1
     flight.value_usd = group.step_value(program)
     group.note_step(program, at)
     if program.is_admitted or state.policy.mode == "observe":
