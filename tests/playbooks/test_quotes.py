@@ -306,6 +306,28 @@ def test_what_runs_under_a_guarantee_is_protected_until_it_ends() -> None:
     assert not core.state.promises.limits
 
 
+def test_a_copy_takes_the_protection_with_it_and_nothing_is_left() -> None:
+    core = governor(h100=0, l40s=2)
+    quoted(core)
+    core.handle(used())
+    state = core.state
+    flight = state.flights["r1"]
+    first = placed(core).index
+    copy = state.view.endpoints[1 - first]
+    state.promises.run(flight.guarantee, "r1", copy)
+    assert list(state.promises.limits) == [copy.index]
+    core.handle(Served(at=4.0, request_id="r1", status=200, output_tokens=90))
+    assert not state.promises.limits and not state.promises.kept
+
+
+def test_a_retry_under_a_quote_asks_no_budget() -> None:
+    core = governor()
+    core.state.budget.tokens = 0.0
+    core.state.retry_gain.failures = 1e6
+    quoted(core)
+    assert any(isinstance(c, Forward) for c in core.handle(used(retry_count=2)))
+
+
 REALTIME = RequestClass(
     name="control",
     value_usd=0.01,
@@ -342,7 +364,7 @@ def test_the_clients_own_network_counts() -> None:
 def test_what_may_well_be_late_is_refused_though_the_mean_is_not() -> None:
     core = governor(h100=0, classes=(REALTIME,))
     endpoint = core.state.view.endpoints[0]
-    # The mean of a token's time, 0.06 s, fits 0.2 s; with errors of 40 % one of a thousand does not.
+    # The mean, 0.06 s, fits 0.2 s; with errors of 40 % one of a thousand does not.
     endpoint.observations, endpoint.stray_deviation[0], endpoint.served_at = 50, 0.4, 1.99
     core.state.view.dirty.add(0)
     commands = core.handle(used(quote="", output_tokens_max=1))

@@ -98,6 +98,8 @@ class PromiseBook:
 
     def run(self, guarantee: Guarantee, request_id: str, endpoint: EndpointState) -> None:
         """It is used: what runs is protected until it ends."""
+        if guarantee.endpoint is not None:  # a copy elsewhere: from now on that one is protected
+            self._drop(guarantee, guarantee.endpoint.index)
         self.kept[request_id] = guarantee
         guarantee.endpoint = endpoint
         self._note(guarantee, endpoint.index)

@@ -34,7 +34,7 @@ def arrive(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Non
     refusal = refusal or authorize(state, flight, at, out) or allow(state, flight, at)
     if refusal is None and flight.head.quote:
         refusal = quote.cover(state, flight, out)
-    if refusal is None and flight.is_retry:
+    if refusal is None and flight.is_retry and flight.guarantee is None:
         refusal = _feeding_itself(state, flight, at)
     if refusal:
         refused(state, flight, at, refusal, out)

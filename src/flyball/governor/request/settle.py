@@ -364,15 +364,17 @@ def _outcome(
         lineage=flight.lineage,
         quote=flight.guarantee.quote.id if flight.guarantee else "",
         promised_s=flight.guarantee.quote.deadline_s if flight.guarantee else 0.0,
-        penalty_usd=_penalty(flight, at, kind),
+        penalty_usd=_penalty(flight, at, kind, refusal),
     )
 
 
-def _penalty(flight: Flight, at: Seconds, kind: OutcomeKind) -> Usd:
+def _penalty(flight: Flight, at: Seconds, kind: OutcomeKind, refusal: Refusal | None) -> Usd:
     """What a broken guarantee costs; nothing while an attempt goes on elsewhere, or if it was the
-    client that left."""
+    client that left or may not go on."""
     guarantee = flight.guarantee
     if guarantee is None or kind in ("client-gone", "retried"):
+        return 0.0
+    if refusal is not None and refusal.fault.party in ("caller", "policy"):
         return 0.0
     is_kept = kind == "served" and at - flight.arrived_at <= guarantee.quote.deadline_s
     return 0.0 if is_kept else guarantee.quote.penalty_usd
