@@ -41,7 +41,7 @@ class Contestant(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 DEFAULTS: dict[str, Contestant] = {
     name: Contestant(core=name)
-    for name in ("least_request", "p2c_ewma", "dynamo_kv", "epp_default", "governor")
+    for name in ("least_request", "p2c_ewma", "dynamo_kv", "epp_default", "pool_split", "governor")
 } | {
     "default_stack": Contestant(
         core="epp_default", retry="sdk_default", truncation="threshold_truncation"
@@ -89,10 +89,15 @@ _EPP = {
     "kv_weight": Range(low=0.1, high=10.0),
     "prefix_weight": Range(low=0.1, high=10.0),
 }
-# Core -> its constants that the search may set. The rivals' side is the four strongest routers
+# Core -> its constants that the search may set. The rivals' side is the strongest routers
 # together: the search draws one of them for each sample, so that "best tuned loops" is its best.
 RIVAL_SPACES: dict[str, dict[str, Range]] = {
     "epp_default": _EPP,
+    "pool_split": {
+        **_EPP,
+        "other_exponent": Range(low=0.0, high=3.0, is_log=False),
+        "tight_exponent": Range(low=0.0, high=3.0, is_log=False),
+    },
     "epp_flow": {
         **_EPP,
         "queue_threshold": Range(low=1.0, high=40.0),

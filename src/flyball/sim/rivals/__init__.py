@@ -26,6 +26,7 @@ from flyball.sim.rivals.least_request import LeastRequest
 from flyball.sim.rivals.litellm_latency import LitellmLatency
 from flyball.sim.rivals.p2c_ewma import P2cEwma
 from flyball.sim.rivals.polca import Polca
+from flyball.sim.rivals.pool_split import PoolSplit
 from flyball.sim.rivals.power import PowerLoop
 from flyball.sim.rivals.ray_serve import RayServe
 from flyball.sim.rivals.retry import Retry
@@ -47,6 +48,7 @@ ROUTERS: dict[str, Callable[[Setting, Tuned], Router]] = {
         LeastRequest,
         P2cEwma,
         EppDefault,
+        PoolSplit,
         EppFlow,
         EppPredicted,
         DynamoKv,

@@ -17,7 +17,7 @@ def test_the_tables_and_the_catalogue_name_the_same_rivals() -> None:
     }
     named = {(kind, name) for kind, table in tables.items() for name in table}
     assert named == {(one.kind, one.name) for one in catalogue().values()}
-    assert len(named) == 24
+    assert len(named) == 25
 
 
 def test_every_constant_has_a_source() -> None:
