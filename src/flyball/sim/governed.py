@@ -5,7 +5,7 @@ An autoscaler or a power loop named `governor` is the governor's own; others are
 as well: its replicas start and stop as those of an autoscaler do.
 """
 
-from flyball.governor.loops.registry import PERIOD_LOOPS
+from flyball.governor.loops.registry import PERIOD_LOOPS, REQUEST_LOOPS
 from flyball.model.loop import LoopPolicy
 from flyball.sim.scenario import Scenario
 
@@ -39,9 +39,9 @@ def own_loops(scenario: Scenario) -> tuple[LoopPolicy, ...]:
 
 def unknown_loops(scenario: Scenario) -> list[Problem]:
     """Loops under `policy.loops` that there are not: path, what is wrong, next step."""
-    known = ", ".join(PERIOD_LOOPS)
+    known = ", ".join((*PERIOD_LOOPS, *REQUEST_LOOPS))
     return [
         (("policy", "loops", place, "name"), f"no loop is named {one.name!r}", f"Use: {known}.")
         for place, one in enumerate(scenario.policy.loops)
-        if one.name not in PERIOD_LOOPS
+        if one.name not in PERIOD_LOOPS and one.name not in REQUEST_LOOPS
     ]

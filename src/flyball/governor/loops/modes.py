@@ -11,8 +11,8 @@ from flyball.units import Seconds
 
 DEFAULT_MODE: LoopMode = "enforce"
 # Held only by name: an operator who freezes the fleet must not freeze what takes failing endpoints
-# out of it.
-SAFETY = frozenset({"health"})
+# out of it, nor what keeps retries from feeding on themselves.
+SAFETY = frozenset({"health", "retry"})
 NAMES_MAX = 256
 
 

@@ -1,4 +1,4 @@
-"""Which loops of the control period are there, and what does each of them wish?"""
+"""Which loops are there, of the control period and of each request, and what do the first wish?"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,9 +6,15 @@ from typing import NamedTuple
 from flyball.governor.loops import (
     autoscaling,
     consolidation,
+    context,
+    demotion,
+    hedge,
+    output,
     power,
     priority,
+    queue,
     residency,
+    retry,
     sessioncache,
     speculation,
     split,
@@ -41,5 +47,18 @@ PERIOD_LOOPS: dict[str, Entry] = {
         Entry(sessioncache.SESSION_CACHE, sessioncache.wishes, sessioncache.HORIZON_S),
         Entry(priority.PRIORITY, priority.wishes, priority.HORIZON_S),
         Entry(speculation.SPECULATION, speculation.wishes, speculation.HORIZON_S),
+    )
+}
+
+# Loops on the path of a request: they act on each one, so they need no set-point of a period.
+REQUEST_LOOPS: dict[str, Loop] = {
+    loop.name: loop
+    for loop in (
+        context.CONTEXT,
+        output.OUTPUT,
+        retry.RETRY,
+        hedge.HEDGE,
+        demotion.DEMOTION,
+        queue.QUEUE,
     )
 }

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from flyball.governor.loops.registry import PERIOD_LOOPS
+from flyball.governor.loops.registry import PERIOD_LOOPS, REQUEST_LOOPS
 from flyball.model.loop import ForeignLoop, Law, LoopMode, LoopPolicy
 from flyball.serve.config.errors import did_you_mean, listed
 from flyball.serve.config.text import Document, Path
@@ -20,7 +20,11 @@ WORKLOAD = r"^[a-z0-9.-]+/(deployments|statefulsets)/[a-z0-9.-]+$"
 
 
 class LoopSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One of the governor's loops, and what it may do. A loop that is not named does not run."""
+    """One of the governor's loops, and what it may do.
+
+    A loop of the control period that is not named does not run; a loop of each request (context,
+    output, retry, hedge, demotion) that is not named does what the class allows.
+    """
 
     name: Annotated[str, Meta(description="Which loop: autoscaling, power, consolidation, …")]
     mode: Annotated[
@@ -116,10 +120,11 @@ def check_steering(
     """Note loops that there are not, scopes that point nowhere, actuators that lack something.
 
     `scopes` = the names of pools, sites and classes."""
+    known = (*PERIOD_LOOPS, *REQUEST_LOOPS)
     for place, one in enumerate(loops):
         at: Path = ("loops", place)
-        if one.name not in PERIOD_LOOPS:
-            step = f"{did_you_mean(one.name, PERIOD_LOOPS)}Known: {listed(PERIOD_LOOPS)}."
+        if one.name not in known:
+            step = f"{did_you_mean(one.name, known)}Known: {listed(known, most=20)}."
             document.fault((*at, "name"), f"there is no loop named {one.name!r}", step)
         for number, scope in enumerate(one.scopes):
             _known(document, (*at, "scopes", number), scope, scopes)

@@ -12,7 +12,7 @@ import msgspec
 from flyball.governor.commands import Advise, Set
 from flyball.governor.events import EndpointDraining, Event, HoldSet, LoopModeSet
 from flyball.governor.loops.modes import LoopModes
-from flyball.governor.loops.registry import PERIOD_LOOPS
+from flyball.governor.loops.registry import PERIOD_LOOPS, REQUEST_LOOPS
 from flyball.model.decision import LoopAction
 from flyball.serve.actuate.drivers import Command, Driver, EngineSleep, KubernetesScale, Webhook
 from flyball.serve.actuate.moves import Key, Moves
@@ -144,10 +144,6 @@ def known_loops(config: Config) -> frozenset[str]:
     """Names that an operator may hold: every loop there is."""
     named = {one.name for one in config.policy.loops}
     return frozenset({"health", *REQUEST_LOOPS, *PERIOD_LOOPS, *named})
-
-
-# Loops on the path of a request, by the names that their records carry.
-REQUEST_LOOPS = ("context", "output", "retry", "hedge", "demotion", "queue")
 
 
 def drivers(config: Config) -> dict[Key, Driver]:

@@ -1,10 +1,12 @@
 """Does one request go from arrival to its one end, whatever comes in between?"""
 
 import asyncio
+import json
 
 import pytest
+from msgspec.structs import replace
 
-from flyball.governor.commands import Abort, Hold
+from flyball.governor.commands import Abort, Forward, Hold
 from flyball.governor.events import AttemptFailed, DeadlinePassed, Served
 from flyball.model.faults import Refusal
 from flyball.serve.config.limits import Limits
@@ -140,5 +142,35 @@ def test_an_abort_midway_closes_both_sides(refusal: Refusal | None) -> None:
             assert (b"deadline_exceeded" in rest) == (refusal is not None)
             await asyncio.wait_for(made.engines[0].closed.wait(), 2)
             assert not made.gateway.in_flight_count
+
+    asyncio.run(run())
+
+
+def test_what_is_granted_changes_the_body_and_nothing_else_does() -> None:
+    turns = [{"role": "user", "content": f"question {n} " + 200 * "x"} for n in range(4)]
+    asked = {"x-own": [1, {"a": None}], "model": "m", "messages": turns, "max_tokens": 900}
+
+    class GrantingCore(ScriptCore):
+        def forward(self, request_id: str) -> Forward:
+            made = super().forward(request_id)
+            allowance = replace(
+                made.allowance,
+                tokens_offered=1000,
+                tokens_kept=500,
+                output_tokens_max=50,
+                clamp_output=True,
+                model="small",
+            )
+            return replace(made, allowance=allowance)
+
+    async def run() -> None:
+        async with bench(ANSWER, core=GrantingCore()) as made:
+            status, _, _ = await made.ask(post(json.dumps(asked).encode()))
+            assert status == 200
+            head, _, body = made.engines[0].requests[0].partition(b"\r\n\r\n")
+            assert json.loads(body) == {
+                **asked, "model": "small", "messages": turns[2:], "max_tokens": 50,
+            }  # fmt: skip
+            assert b"content-length: %d" % len(body) in head.lower()
 
     asyncio.run(run())
