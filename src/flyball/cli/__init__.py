@@ -19,6 +19,8 @@ COMMANDS = {
     "plan": "Place demand on sites and accelerators, and price what is scarce.",
     "compare": "Run two scenarios on the same seeds and tell what differs beyond chance.",
     "explain": "Say why a request was placed, held or refused, price by price.",
+    "verify": "Verify a log offline, by files and public keys alone.",
+    "witness": "Vouch for logs: cosign checkpoints that extend what was seen before.",
     "prices": "Show the prices now in force.",
     "advise": "Show the set-points that the loops recommend, and why.",
     "hold": "Freeze a loop's set-points, or all, in one command; release them again.",

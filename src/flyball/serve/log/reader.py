@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from flyball.ledger.checkpoint import Checkpoint, CheckpointError, parse
 from flyball.ledger.record import RecordError, decode, is_about
-from flyball.ledger.tiles import ENTRIES, TILE_WIDTH, tile_path
+from flyball.ledger.tiles import ENTRIES, TILE_WIDTH, Read, tile_path
 from flyball.ledger.verify import Inclusion, prove_entry
 from flyball.model.decision import Record
 from flyball.serve.log.wal import Run, frames, segment_path, segment_starts
@@ -48,19 +48,36 @@ _stamp = msgspec.json.Decoder(_Stamp)
 
 def open_log(folder: Path) -> "LogReader":
     """Raises LedgerError if there is no log there, naming the next step."""
+    files_in(folder)
+    return LogReader(folder)
+
+
+def files_in(folder: Path) -> Read:
+    """The files of a log by their paths within it; LedgerError as in `open_log`."""
     if not (folder / "checkpoint").is_file():
         raise LedgerError(
             f"There is no log in {folder}. Name the folder with --log; "
             "`flyball serve` writes it to `ledger` beside the fleet file unless told otherwise."
         )
-    return LogReader(folder)
+
+    def read(path: str) -> bytes | None:
+        try:
+            return (folder / path).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    return read
 
 
 class LogReader:
-    """One log folder, read only. Raises LedgerError where a file that must be there is not."""
+    """One log folder, read only. Raises LedgerError where a file that must be there is not.
+
+    `read` gives a file of the log, or None.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.read = files_in(folder)
         self.checkpoint = Checkpoint("", 0, b"")
         self.refresh()
 
@@ -77,13 +94,6 @@ class LogReader:
         raise LedgerError(
             f"The log in {self._folder} changes faster than it can be read; try again."
         )
-
-    def read(self, path: str) -> bytes | None:
-        """A file of the log, or None."""
-        try:
-            return (self._folder / path).read_bytes()
-        except FileNotFoundError:
-            return None
 
     def runs(self, start: int = 0) -> Iterator[Run]:
         """Runs of entries, oldest first, from the one that holds index `start`."""

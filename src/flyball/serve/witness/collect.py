@@ -28,6 +28,7 @@ from flyball.ledger.witness import (
     parse_known_size,
 )
 from flyball.serve.durable import replace_durably
+from flyball.serve.log.reader import files_in
 from flyball.serve.witness.app import PATH
 from flyball.units import Seconds
 
@@ -109,7 +110,7 @@ class Collector:
                     f"{witness.name} saw {old} entries and this log has {size}: it was set back to "
                     "an older copy, or somebody else signs with its key"
                 )
-            proof = await asyncio.to_thread(growth, old, size, self._read)
+            proof = await asyncio.to_thread(growth, old, size, files_in(self._folder))
             status, kind, answer = await self._post(witness, Submission(old, proof, note))
             if status == 200:
                 self._known[witness.name] = size
@@ -131,12 +132,6 @@ class Collector:
                 if len(raw) > ANSWER_BYTES_MAX:
                     raise NoteError(f"it answers more than {ANSWER_BYTES_MAX} bytes")
             return answer.status, answer.headers.get("content-type", ""), raw.decode()
-
-    def _read(self, path: str) -> bytes | None:
-        try:
-            return (self._folder / path).read_bytes()
-        except FileNotFoundError:
-            return None
 
 
 def _lines_that_hold(witness: Witness, note: str, answer: str) -> str:
