@@ -19,6 +19,7 @@ US_PER_S = 1e6
 SECONDS_PER_HOUR = 3600.0
 JOULES_PER_KWH = 3.6e6
 BYTES_PER_GBIT = 1e9 / 8
+BYTES_PER_GB = 1e9
 
 
 def seconds_from_ms(ms: float) -> Seconds:

@@ -1,6 +1,7 @@
 """What do a file's sections mean in the model's own nouns and units?"""
 
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Any
 
 import msgspec
@@ -26,11 +27,12 @@ from flyball.serve.config.model import (
     SiteSection,
     StepCostSection,
 )
+from flyball.serve.config.planning import build_budgets
 from flyball.serve.config.references import NOT_SCRAPED, endpoint_name, endpoint_section
 from flyball.serve.config.sessions import build_sessions
 from flyball.serve.config.steering import build_foreign, build_loops
 from flyball.serve.config.text import Document
-from flyball.units import MS_PER_S, US_PER_S
+from flyball.units import BYTES_PER_GB, MS_PER_S, US_PER_S, bytes_per_second
 
 NS_PER_S = 1e9
 _METRICS_ELSEWHERE = frozenset({"oip"})  # Triton and MLServer tell metrics on another port
@@ -120,7 +122,13 @@ def _site(name: str, site: SiteSection) -> Site:
     fields = in_seconds(site)
     if fields["power_watts_max"] is None:
         del fields["power_watts_max"]
-    return Site(name=name, **fields)
+    gbps = fields.pop("link_gbps")
+    return Site(
+        name=name,
+        link_bytes_per_s_max=bytes_per_second(gbps) if gbps is not None else inf,
+        link_usd_per_byte=fields.pop("link_usd_per_gb") / BYTES_PER_GB,
+        **fields,
+    )
 
 
 def _pool(name: str, pool: PoolSection, profile: Profile) -> Pool:
@@ -208,4 +216,5 @@ def build_policy(
         tick_s=tick_s,
         loops=build_loops(file.loops),
         foreign_loops=build_foreign(file.foreign_loops),
+        budgets=build_budgets(file.budgets),
     )

@@ -32,6 +32,7 @@ from flyball.serve.config.model import (
     SiteSection,
     TlsSection,
 )
+from flyball.serve.config.planning import BudgetSection, check_budgets
 from flyball.serve.config.promises import check_promises
 from flyball.serve.config.references import check_references, endpoint_name, endpoint_section
 from flyball.serve.config.shape import check_shape
@@ -50,6 +51,7 @@ from flyball.units import Bytes, Ratio, Seconds
 FILE_BYTES_MAX: Bytes = 4 << 20
 NAMED = {
     "sites": SiteSection,
+    "budgets": BudgetSection,
     "pools": PoolSection,
     "classes": ClassSection,
     "principals": PrincipalSection,
@@ -187,6 +189,7 @@ def _checked(
     credentials = read_credentials(file, document, env, is_lenient=is_lenient)
     headers = read_headers(file, document, env, is_lenient=is_lenient)
     operators = read_operators(file, document, env, is_lenient=is_lenient)
+    check_budgets(file.budgets, file.classes, document)
     check_steering(file.loops, file.actuators, _scopes(file), document)
     keys = read_keys(file, document, env, is_lenient=is_lenient)
     profiles = build_profiles(file, document, catalogue())

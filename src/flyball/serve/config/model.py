@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from flyball.governor.policy import Policy, Pricing, Resilience
+from flyball.governor.policy import Resilience
 from flyball.model.fleet import EngineKind, Surface, Tier
 from flyball.model.request import RequestClass
 from flyball.serve.config.contracts import ContractSection, PromisesSection
 from flyball.serve.config.limits import Limits
+from flyball.serve.config.planning import BudgetSection, PricingSection
 from flyball.serve.config.sessions import SessionsSection
 from flyball.serve.config.steering import (
     ActuatorSection,
@@ -41,7 +42,6 @@ Positive = Annotated[float, Meta(gt=0)]
 RatioOfOne = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 
-_PRICING = Pricing()
 _RESILIENCE = Resilience()
 _LIMITS = Limits()
 _CLASS = RequestClass(name="")
@@ -88,6 +88,12 @@ class SiteSection(_Section, frozen=True, kw_only=True):
         Positive | None, Meta(description="Most the site may draw, W. Absent = no limit.")
     ] = None
     usd_per_kwh: Annotated[NotNegative, Meta(description="Energy tariff, USD per kWh.")] = 0.0
+    link_gbps: Annotated[
+        Positive | None, Meta(description="Capacity of the path to it, Gbit/s. Absent = no limit.")
+    ] = None
+    link_usd_per_gb: Annotated[
+        NotNegative, Meta(description="Price of that path, USD per gigabyte sent either way.")
+    ] = 0.0
 
 
 class StepCostSection(_Section, frozen=True, kw_only=True):
@@ -273,60 +279,6 @@ class PrincipalSection(_Section, frozen=True, kw_only=True):
     ] = ""
 
 
-class PricingSection(_Section, frozen=True, kw_only=True):
-    """Constants of the price rules."""
-
-    externality_weight: Annotated[
-        NotNegative, Meta(description="Weight of the harm done to others' requests.")
-    ] = _PRICING.externality_weight
-    kv_price_weight: Annotated[NotNegative, Meta(description="Weight of the KV price.")] = (
-        _PRICING.kv_price_weight
-    )
-    plan_price_weight: Annotated[NotNegative, Meta(description="Weight of the plan's prices.")] = (
-        _PRICING.plan_price_weight
-    )
-    early_refusal_ratio: Annotated[
-        Positive, Meta(description="Refuse early above this multiple of the promise.")
-    ] = _PRICING.early_refusal_ratio
-    ttft_width_ms: Annotated[
-        Positive, Meta(description="Softness of the first-token promise, ms.")
-    ] = _ms(_PRICING.ttft_width_s)
-    tpot_width_ms: Annotated[
-        Positive, Meta(description="Softness of the per-token promise, ms.")
-    ] = _ms(_PRICING.tpot_width_s)
-    near_equal_ratio: Annotated[
-        RatioOfOne, Meta(description="Prices this close count as equal.")
-    ] = _PRICING.near_equal_ratio
-    explore_ratio: Annotated[
-        RatioOfOne, Meta(description="Share of requests placed by chance, to learn.")
-    ] = _PRICING.explore_ratio
-    view_age_ms_max: Annotated[
-        Positive, Meta(description="Older views of an endpoint are not priced, ms.")
-    ] = _ms(_PRICING.view_age_s_max)
-    mispredict_ratio_max: Annotated[
-        Positive,
-        Meta(
-            description="Predictions off to one side by more than this after correction, or "
-            "scattered by three times as much: the pick falls back."
-        ),
-    ] = _PRICING.mispredict_ratio_max
-    smoothing: Annotated[
-        RatioOfOne, Meta(description="Share of a new price taken over per period.")
-    ] = _PRICING.smoothing
-    solve_interval_s: Annotated[Positive, Meta(description="Between joint plans, s.")] = (
-        _PRICING.solve_interval_s
-    )
-    board_valid_s: Annotated[Positive, Meta(description="How long prices hold, s.")] = (
-        _PRICING.board_valid_s
-    )
-    solver_gap_max: Annotated[
-        Positive, Meta(description="Largest gap of a plan that is published.")
-    ] = _PRICING.solver_gap_max
-    tick_ms: Annotated[Positive, Meta(description="Length of a control period, ms.")] = _ms(
-        Policy(classes=()).tick_s
-    )
-
-
 class ResilienceSection(_Section, frozen=True, kw_only=True):
     """Retries, circuits and waiting: every one bounded."""
 
@@ -491,6 +443,9 @@ class FleetFile(_Section, frozen=True, kw_only=True):
     loops: Annotated[
         tuple[LoopSection, ...], Meta(description="Loops of the control period that run.")
     ] = ()
+    budgets: Annotated[
+        dict[Name, BudgetSection], Meta(description="Money for endpoints paid per token.")
+    ] = {}
     foreign_loops: Annotated[
         tuple[ForeignLoopSection, ...], Meta(description="Loops of others on the same fleet.")
     ] = ()
