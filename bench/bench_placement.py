@@ -2,9 +2,9 @@
 
 50 classes x 20 sites x 12 accelerators (all those with a profile of one 8B model), half of the
 sites with hardware of their own, two thirds that rent, all with a power limit; a margin of 2
-standard deviations. `tight` = so much demand that most of it is served by rented hardware. Times are CPU
-times of one core; each step is told by itself, then all together as `flyball plan` does it. There
-is no rival row: no public tool known to us prices a placement; the gap is to the fluid bound.
+standard deviations. `tight` = so much demand that most of it is served by rented hardware. Times
+are CPU times of one core; each step is told by itself, then all together as `flyball plan` does it.
+There is no rival row: no public tool known to us prices a placement; the gap is to the fluid bound.
 """
 
 import statistics
@@ -128,6 +128,7 @@ def main() -> None:
     """Print and write one row for each step at both demands."""
     rows: list[dict[str, object]] = []
     budgets = {"all of it": 10.0}
+    note = f"{CLASSES} classes, {SITES} sites, 12 accelerators; {len(SEEDS)} draws"
     for name, rate in RATES.items():
         found = [timed(draw(seed, rate)) for seed in SEEDS]
         for step in found[0]:
@@ -141,7 +142,7 @@ def main() -> None:
                     "rival": None,
                     "ratio": None,
                     "budget": budgets.get(step),
-                    "note": f"{CLASSES} classes, {SITES} sites, 12 accelerators; {len(SEEDS)} draws",
+                    "note": note,
                 }
             )
     report.write("placement", rows)
