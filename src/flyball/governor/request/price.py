@@ -18,9 +18,10 @@ from flyball.governor.view import Vector
 from flyball.units import Seconds
 
 _ROW = {name: number for number, name in enumerate(ROWS)}
-_TTFT_TOKEN, _USD_TOKEN, _HARM_TOKEN = (
+_TTFT_TOKEN, _USD_TOKEN, _USD_KV, _HARM_TOKEN = (
     _ROW["ttft_per_token"],
     _ROW["usd_per_token"],
+    _ROW["usd_per_kv"],
     _ROW["harm_per_token"],
 )
 
@@ -62,7 +63,10 @@ def _set_sizes(matrix: Vector, prompt: float, output: float) -> None:
 def _credit_prefix(
     state: State, flight: Flight, rows: Vector, out: Vector
 ) -> tuple[tuple[int, int], ...]:
-    """Take off the tokens an endpoint is believed to hold; returns who holds how many."""
+    """Take off the tokens an endpoint is believed to hold; returns who holds how many.
+
+    They are neither computed again nor do they take new room from other sessions' caches.
+    """
     matches = state.prefix_index.match(flight.head.prefix)
     if not matches:
         return ()
@@ -77,7 +81,7 @@ def _credit_prefix(
         for e, tokens in credited:
             out[TTFT, e] -= tokens * rows[_TTFT_TOKEN, e]
             out[HARM, e] -= tokens * rows[_HARM_TOKEN, e]
-            out[RESOURCE, e] -= tokens * rows[_USD_TOKEN, e]
+            out[RESOURCE, e] -= tokens * (rows[_USD_TOKEN, e] + rows[_USD_KV, e])
         return credited
     cached = state.work
     cached.fill(0.0)
@@ -85,7 +89,7 @@ def _credit_prefix(
         cached[e] = tokens
     out[TTFT] -= cached * rows[_TTFT_TOKEN]
     out[HARM] -= cached * rows[_HARM_TOKEN]
-    out[RESOURCE] -= cached * rows[_USD_TOKEN]
+    out[RESOURCE] -= cached * (rows[_USD_TOKEN] + rows[_USD_KV])
     return credited
 
 
