@@ -12,7 +12,7 @@ from xxhash import xxh3_64_intdigest
 
 BLOCK_BYTES = 1024
 BLOCKS_MAX = 512
-TAIL_BYTES = 512
+TAIL_BYTES = 256
 _CONTENT = b'"content":'
 
 

@@ -103,6 +103,7 @@ class Flight:
         "rival",
         "scope",
         "session",
+        "session_left",
         "session_source",
         "session_step",
         "tpot_bias_log",
@@ -126,6 +127,7 @@ class Flight:
         self.session = ""
         self.session_source = ""
         self.session_step = 0
+        self.session_left = 0.0
         self.lineage = request_id
         self.is_retry = False
         self.program: Program | None = None

@@ -104,6 +104,7 @@ class ClassPrograms:
         "begin_rate",
         "context_live",
         "context_mean",
+        "is_limited",
         "line",
         "live",
         "name",
@@ -133,6 +134,13 @@ class ClassPrograms:
         """The class as the operator has it now; what was learnt stays."""
         self.name = klass.name
         self.rules = rules
+        self.is_limited = bool(
+            rules.steps_max
+            or rules.tokens_max
+            or rules.usd_max
+            or rules.wall_s_max
+            or rules.usd_per_minute_max
+        )
         self.value_usd = rules.value_usd or klass.value_usd * self.survival.left(0)
         self.away_s = self._away_s()
 
@@ -208,11 +216,9 @@ class ClassPrograms:
 
     # What is known of the class.
 
-    def step_value(self, program: Program) -> Usd:
-        """What the session's next step is worth (see the file's head)."""
-        done = program.done
-        total = done + self.survival.left(done)
-        return self.value_usd * (1.0 + BREAK_RATIO * done) / total
+    def step_value(self, done: int, left: float) -> Usd:
+        """What a session's next step is worth after `done` steps (see the file's head)."""
+        return self.value_usd * (1.0 + BREAK_RATIO * done) / (done + left)
 
     def note_step(self, program: Program, at: Seconds) -> None:
         """A step is asked for: how long after the one before?"""

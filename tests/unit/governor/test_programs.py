@@ -22,13 +22,13 @@ def begin(found: ClassPrograms, key: str, at: float, tokens: int = 1000) -> Prog
     return program
 
 
+def worth(found: ClassPrograms, done: int) -> float:
+    return found.step_value(done, found.survival.left(done))
+
+
 def test_a_first_step_is_worth_one_answer_and_later_ones_more() -> None:
     found = group()
-    program = begin(found, "a", 0.0)
-    values = []
-    for done in (0, 10, 40, 100):
-        program.done = done
-        values.append(found.step_value(program))
+    values = [worth(found, done) for done in (0, 10, 40, 100)]
     assert values[0] == pytest.approx(0.05)
     assert values == sorted(values)
     assert values[-1] < found.value_usd
@@ -36,9 +36,7 @@ def test_a_first_step_is_worth_one_answer_and_later_ones_more() -> None:
 
 def test_the_nearer_its_end_the_more_a_step_is_worth() -> None:
     short = group(value_usd=1.0, steps=((0.0, 20.0), (1.0, 24.0)))
-    early, late = Program("a", 0.0), Program("b", 0.0)
-    early.done, late.done = 2, 18
-    assert short.step_value(late) > 2 * short.step_value(early)
+    assert worth(short, 18) > 2 * worth(short, 2)
 
 
 def test_a_silent_session_rests_and_then_has_ended() -> None:

@@ -136,16 +136,8 @@ def _intent(
         advice=advice or flight.advice,
         served_model="" if grant is None else grant.model,
         session_step=flight.session_step,
-        session_steps_left=_steps_left(state, flight) if flight.program else 0.0,
+        session_steps_left=max(0.0, flight.session_left - 1.0),
     )
-
-
-def _steps_left(state: State, flight: Flight) -> float:
-    """Expected steps of its session after this one."""
-    group = state.programs.by_class.get(flight.klass.name)
-    if group is None or flight.program is None:
-        return 0.0
-    return max(0.0, group.survival.left(flight.program.done) - 1.0)
 
 
 def baseline(state: State, flight: Flight) -> int:

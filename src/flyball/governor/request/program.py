@@ -34,13 +34,18 @@ def enter(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Refu
     """
     group = state.programs.by_class[flight.klass.name]
     program = group.find(flight.session, at)
-    refusal = _over_budget(flight.head.session_budget or NO_BUDGET, group.rules, program, at)
-    refusal = refusal or _runaway(state, flight, group, program, at, out)
+    wish = flight.head.session_budget
+    refusal = None
+    if group.is_limited or wish is not None:
+        refusal = _over_budget(wish or NO_BUDGET, group.rules, program, at)
+    if refusal is None and group.rules.runaway != "off":
+        refusal = _runaway(state, flight, group, program, at, out)
     if refusal is not None:
         return refusal
     flight.program = program
     flight.session_step = program.done + 1
-    flight.value_usd = group.step_value(program)
+    flight.session_left = group.survival.left(program.done)
+    flight.value_usd = group.step_value(program.done, flight.session_left)
     group.note_step(program, at)
     if program.is_admitted or state.policy.mode == "observe":
         return None
@@ -216,8 +221,6 @@ def _runaway(
 ) -> Refusal | None:
     """Watch the call; refuse it if its session goes round in circles and it brings nothing new."""
     rules, watch = group.rules, program.watch
-    if rules.runaway == "off":
-        return None
     if not flight.is_retry:
         if watch.is_moving:
             program.stale_tokens, program.stale_usd = program.tokens, program.usd
