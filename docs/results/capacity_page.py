@@ -38,7 +38,7 @@ that a search over four routers with their weights, thresholds and a retry budge
 `tuned_governor` the best of the same search, with as many samples, over the governor's constants;
 both are tuned on one cell and on seeds of their own, and judged on others. `governor` has the
 product's defaults; `governor_hold` besides may hold a call at the gate for half its promised first
-token (`queue_ms_max`). `default_stack` = the endpoint picker at its defaults with a gateway that
+token (`queue_ms_max`), and is the one that stands in "governed / it", paired by seed. `default_stack` = the endpoint picker at its defaults with a gateway that
 retries and a cost loop that cuts contexts.
 """
 
@@ -112,7 +112,7 @@ def _steady(table: dict[str, Any]) -> str:
     for (fleet, mix), cores in _cells(table).items():
         parts.append(f"### {mix} on {fleet}\n")
         parts.append(
-            "| core | execution error, USD | coherence | load | 95 % | `governor_hold` / it | bound | "
+            "| core | execution error, USD | coherence | load | 95 % | governed / it | bound | "
             "programs | what fails first above it |\n|---|---|---|---|---|---|---|---|---|"
         )
         for name, seeds in sorted(cores.items(), key=lambda item: _mean(item[1], "load")):
@@ -135,7 +135,7 @@ def _safe(table: dict[str, Any], steady: dict[str, Any]) -> str:
     for (fleet, mix), cores in _cells(table).items():
         parts.append(f"### {mix} on {fleet}\n")
         parts.append(
-            "| core | safe load | 95 % | `governor_hold` / it | steady | margin between | binding |\n"
+            "| core | safe load | 95 % | governed / it | steady | margin between | binding |\n"
             "|---|---|---|---|---|---|---|"
         )
         for name, seeds in sorted(cores.items(), key=lambda item: _mean(item[1], "load")):
