@@ -38,8 +38,9 @@ that a search over four routers with their weights, thresholds and a retry budge
 `tuned_governor` the best of the same search, with as many samples, over the governor's constants;
 both are tuned on one cell and on seeds of their own, and judged on others. `governor` has the
 product's defaults; `governor_hold` besides may hold a call at the gate for half its promised first
-token (`queue_ms_max`), and is the one that stands in "governed / it", paired by seed. `default_stack` = the endpoint picker at its defaults with a gateway that
-retries and a cost loop that cuts contexts.
+token (`queue_ms_max`), and is the one that stands in "governed / it", paired by seed.
+`default_stack` = the endpoint picker at its defaults with a gateway that retries and a cost loop
+that cuts contexts; `pool_split` = weights by hardware, set by hand, and a picker in each pool.
 """
 
 LIMITS = """## Limits
