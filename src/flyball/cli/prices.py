@@ -74,6 +74,8 @@ def _show(page: dict[str, Any], output: str) -> None:
     console.print(summary(page), highlight=False)
     if page["board"]["pools"]:
         console.print(_table(page))
+    if page.get("objectives"):
+        console.print(_contracts(page["objectives"]))
 
 
 def summary(page: dict[str, Any]) -> str:
@@ -87,6 +89,27 @@ def summary(page: dict[str, Any]) -> str:
         f"board {board['version']}, {page['age_s']:.1f} s old, {state}, "
         f"gap {board['gap']:.1e}, mode {page['mode']}"
     )
+
+
+def _contracts(found: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("class")
+    for title in ("objective", "requests", "missed", "budget left", "burn 1h", "kept", "broken"):
+        table.add_column(title, justify="right")
+    for one in found:
+        table.add_row(
+            one["class"],
+            f"{one['objective']:.3%}",
+            str(one["requests"]),
+            str(one["missed"]),
+            f"{one['budget_left_ratio']:.0%}",
+            f"{one['burn']['1h']:.2f}",
+            str(one["kept"]),
+            str(one["broken"]),
+        )
+    return table
 
 
 def _table(page: dict[str, Any]) -> Any:

@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from flyball.cli.prices import command, summary
+from flyball.governor.objectives import Objectives
 from flyball.model.prices import NO_BOARD, PoolPrice, PriceBoard
+from flyball.model.request import RequestClass
 from flyball.serve.process.pages import prices_page
 
 BOARD = PriceBoard(
@@ -55,6 +57,15 @@ def test_a_valid_board_is_a_table_and_exit_0(gateway) -> None:
     assert "board 7, 10.0 s old, valid for 20.0 s more" in out
     row = next(line for line in out.splitlines() if line.startswith("edge"))
     assert row.split() == ["edge", "42%", "3.6000", "0.000000", "0.3600"]
+
+
+def test_the_classes_contracts_stand_below(gateway) -> None:
+    url, answers = gateway
+    contracts = Objectives([RequestClass(name="chat", objective=0.99)]).read(110.0)
+    answers.append((200, prices_page(BOARD, 110.0, "enforce", contracts)))
+    _, out, _ = run("--url", url)
+    row = next(line for line in out.splitlines() if line.startswith("chat"))
+    assert row.split() == ["chat", "99.000%", "0", "0", "100%", "0.00", "0", "0"]
 
 
 def test_an_expired_board_is_exit_1_and_json_is_the_page(gateway) -> None:
