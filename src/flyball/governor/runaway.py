@@ -1,5 +1,4 @@
-"""Does a session go round in circles: the same calls again and again, or one compaction after the
-other?
+"""Does a session go round in circles: equal calls again and again, or compactions?
 
 Only sizes, digests and prefix lineage are read, in constant time per step. A session may hold
 several contexts (an agent and its sub-agents); a call belongs to the one whose deepest block it
