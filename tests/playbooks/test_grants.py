@@ -1,4 +1,4 @@
-"""Do allowances keep to their class's policy, their guards and their minimum, in the core itself?"""
+"""Do allowances keep to their class's policy, their guards and their minimum, in the core?"""
 
 import random
 from typing import Any

@@ -166,11 +166,10 @@ def event_of(step: str, at: float, endpoints: tuple[int, int]) -> Event:
 def test_each_attempt_has_one_outcome_and_no_work_is_left(steps: list[str]) -> None:
     """Whatever happens to the two, in any order that a driver may tell it in."""
     core = governor()
+    head = fleets.head(output_tokens_max=20)
     out: list[Command] = list(
-        core.handle(
-            RequestArrived(at=1.0, request_id="r1", head=fleets.head(output_tokens_max=20), draw=0.0)
-        )
-    )  # fmt: skip
+        core.handle(RequestArrived(at=1.0, request_id="r1", head=head, draw=0.0))
+    )
     out += core.handle(HedgeDue(at=1.2, request_id="r1"))
     pair = tuple(c.endpoint for c in out if isinstance(c, Forward))
     assert len(pair) == 2

@@ -1,4 +1,4 @@
-"""Does a cut drop whole oldest turns, keep calls with their results, and leave all else as it was?"""
+"""Does a cut drop whole oldest turns, calls with their results, and leave all else as it was?"""
 
 import json
 from itertools import chain
@@ -166,9 +166,11 @@ def test_members(value: Any, others: dict[str, Any], bound: int) -> None:
     [
         ("chat", b'{"max_tokens" : 9, "a":1}', b'{"max_tokens" : 5, "a":1}'),
         ("chat", b'{"max_completion_tokens":null}', b'{"max_completion_tokens":5}'),
-        ("message", b'{"x":{"max_tokens":1},"max_tokens":9}', b'{"x":{"max_tokens":1},"max_tokens":5}'),
+        ("message", b'{"x":{"max_tokens":1},"max_tokens":9}',
+         b'{"x":{"max_tokens":1},"max_tokens":5}'),
         ("response", b'{"input":"hi"}', b'{"max_output_tokens":5,"input":"hi"}'),
-        ("completion", b' {"prompt":"\\"max_tokens\\":3"}', b' {"max_tokens":5,"prompt":"\\"max_tokens\\":3"}'),
+        ("completion", b' {"prompt":"\\"max_tokens\\":3"}',
+         b' {"max_tokens":5,"prompt":"\\"max_tokens\\":3"}'),
         ("embedding", b'{"input":"hi"}', b'{"input":"hi"}'),
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ from flyball.governor.policy import Resilience
 from flyball.model.fleet import EngineKind, Surface, Tier
 from flyball.model.request import RequestClass
 from flyball.serve.config.contracts import ContractSection, PromisesSection
+from flyball.serve.config.grants import ContextSection, OutputSection, TierSection
 from flyball.serve.config.limits import Limits
 from flyball.serve.config.planning import BudgetSection, PricingSection
 from flyball.serve.config.sessions import SessionsSection
@@ -173,46 +174,6 @@ class PoolSection(_Section, frozen=True, kw_only=True):
     ] = 0.0
 
 
-class ContextSection(_Section, frozen=True, kw_only=True):
-    """Whether old turns of a class's chats may be dropped where that is proven to save."""
-
-    allow_truncation: Annotated[
-        bool, Meta(description="Whole oldest turns may be dropped from chat prompts.")
-    ] = _CLASS.context.allow_truncation
-    keep_system: Annotated[
-        bool, Meta(description="System messages amid the turns stay (those in front always do).")
-    ] = _CLASS.context.keep_system
-    tokens_min: Annotated[Count, Meta(description="Prompt tokens that always stay.")] = (
-        _CLASS.context.tokens_min
-    )
-    probe_ratio: Annotated[
-        RatioOfOne, Meta(description="Share of them cut by chance, to measure the effect.")
-    ] = _CLASS.context.probe_ratio
-
-
-class OutputSection(_Section, frozen=True, kw_only=True):
-    """The longest answer that a class is granted."""
-
-    tokens_max: Annotated[
-        int, Meta(ge=0, description="Most answer tokens; 0 = as the client asks.")
-    ] = _CLASS.output.tokens_max
-    by_price: Annotated[bool, Meta(description="The price may grant less than that.")] = (
-        _CLASS.output.by_price
-    )
-    tokens_min: Annotated[Count, Meta(description="The price never grants less, tokens.")] = (
-        _CLASS.output.tokens_min
-    )
-
-
-class TierSection(_Section, frozen=True, kw_only=True):
-    """One model of a class's tiers."""
-
-    model: Annotated[ModelName, Meta(description="A model that some pool serves.")]
-    value_ratio: Annotated[
-        RatioOfOne, Meta(description="What its answer is worth of the class's value.")
-    ] = 1.0
-
-
 class ClassSection(_Section, frozen=True, kw_only=True):
     """Requests alike in promise, value and where they may run. The first class is the default."""
 
@@ -231,7 +192,10 @@ class ClassSection(_Section, frozen=True, kw_only=True):
         _CLASS.data_class
     )
     sheddable: Annotated[bool, Meta(description="May be refused for its price alone.")] = False
-    queue_ms_max: Annotated[NotNegative, Meta(description="Longest wait at the gate, ms.")] = 0.0
+    queue_ms_max: Annotated[
+        NotNegative | None,
+        Meta(description="Longest wait at the gate, ms; default half of ttft_ms."),
+    ] = None
     output_tokens_mean: Annotated[
         Count, Meta(description="First guess of an answer's length, tokens.")
     ] = _CLASS.output_tokens_mean
