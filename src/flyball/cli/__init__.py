@@ -20,6 +20,7 @@ COMMANDS = {
     "compare": "Run two scenarios on the same seeds and tell what differs beyond chance.",
     "explain": "Say why a request was placed, held or refused, price by price.",
     "verify": "Verify a log offline, by files and public keys alone.",
+    "conformance": "Run a public conformance suite from a folder in its published layout.",
     "witness": "Vouch for logs: cosign checkpoints that extend what was seen before.",
     "prices": "Show the prices now in force.",
     "advise": "Show the set-points that the loops recommend, and why.",

@@ -132,6 +132,8 @@ def verify_inclusion(
     """
     if not 0 <= index < size:
         raise ProofError(f"entry {index} is not in a tree of {size}")
+    if len(leaf) != HASH_BYTES:
+        raise ProofError(f"a leaf hash has {HASH_BYTES} bytes, not {len(leaf)}")
     place, last, found = index, size - 1, leaf
     for sibling in proof:
         if last == 0:

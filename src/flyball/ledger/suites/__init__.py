@@ -1,0 +1,1 @@
+"""Public conformance vectors: how are folders in their published layouts read and judged?"""
