@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from flyball.governor.objectives import Objectives
 from flyball.model.prices import NO_BOARD
 from flyball.serve.process.center import Center
 from flyball.serve.process.pages import FLEET, JSON, METRICS, PRICES, PROMETHEUS
@@ -21,6 +22,7 @@ CENTER = cast(
         board=NO_BOARD,
         config=FOUND,
         readings={},
+        objectives=Objectives(FOUND.policy.classes),
     ),
 )
 
