@@ -42,7 +42,7 @@ def command(
     Tells what runs where, what a request of each class costs, what a millisecond, a megawatt, a
     jurisdiction rule and each accelerator are worth, which owned hardware is misplaced, and what
     changes with demand and prices. Exit code 1: not all that must be served can be, or (with
-    --simulate) a class does not keep its promises in the twin.
+    --simulate) a class that must be served does not keep its promises in the twin.
     """
     if show_schema:
         click.echo(json.dumps(plan_shape.schema(), indent=2))
@@ -57,7 +57,7 @@ def command(
     try:
         found = report(asked.placement, asked.name, asked.notes, time_max_s, tell)
     except ValueError as error:
-        raise CannotUse(f"{plan}: {error}; give it more time with --time-limit") from None
+        raise CannotUse(f"{plan}: {error}") from None
     judged: list[plan_twin.Judged] = []
     if seconds is not None and found.pools:
         tell(f"{seconds:g} s in the twin")
@@ -68,5 +68,5 @@ def command(
         "markdown": plan_output.markdown,
     }[output]
     click.echo(show(found, judged))
-    keeps = all(one.in_time_ratio >= found.in_time for one in judged)
+    keeps = plan_twin.keeps_promises(judged, found.in_time)
     sys.exit(0 if found.serves_all and keeps else 1)

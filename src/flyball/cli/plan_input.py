@@ -203,6 +203,9 @@ def _flows(
                     served_min=one.served_min,
                 )
             )
+    if not found and not document.is_bad:
+        step = "Give each class its origins with a `rate`."
+        document.fault(("demand",), "nothing is asked for", step)
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from flyball.cli.plan_twin import Judged
+from flyball.cli.plan_twin import Judged, keeps_promises
 from flyball.pricing.placement_prices import Change, MillisecondPrice, Move
 from flyball.pricing.placement_report import PlacedFlow, Report
 from flyball.units import MS_PER_S, Usd
@@ -339,14 +339,22 @@ def _changes(changes: Sequence[Change]) -> Section:
 
 
 def _judged(judged: Sequence[Judged], report: Report) -> Section:
-    kept = all(one.in_time_ratio >= report.in_time for one in judged)
-    verdict = "Every class keeps its promises" if kept else "NOT every class keeps its promises"
+    kept = keeps_promises(judged, report.in_time)
+    verdict = "Every class that must be served keeps" if kept else "NOT every class keeps"
     return Section(
         title="The plan in the twin",
-        sentences=(f"{verdict} for {report.in_time:.0%} of its requests at the planned rates.",),
-        heads=("class", "from", "requests", "in time"),
+        sentences=(
+            f"{verdict} its promises for {report.in_time:.0%} of its requests at planned rates.",
+        ),
+        heads=("class", "from", "requests", "in time", "must"),
         rows=tuple(
-            (one.class_name, one.origin, f"{one.calls:,}", f"{one.in_time_ratio:.2%}")
+            (
+                one.class_name,
+                one.origin,
+                f"{one.calls:,}",
+                f"{one.in_time_ratio:.2%}",
+                "yes" if one.is_required else "if it pays",
+            )
             for one in judged
         ),
     )

@@ -7,6 +7,7 @@ Arrivals are Poisson at the planned rates; answers are drawn log-normally about 
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -29,12 +30,19 @@ _LEAST_S = 1e-4
 
 
 class Judged(Struct, frozen=True, kw_only=True):
-    """One flow in the twin: calls after the warm-up and the share of them in time."""
+    """One flow in the twin: calls after the warm-up and the share of them in time. A flow that need
+    not be served (`is_required` false) may be refused for its price, and breaks no promise."""
 
     class_name: str
     origin: str
     calls: int
     in_time_ratio: Ratio
+    is_required: bool = True
+
+
+def keeps_promises(judged: Sequence[Judged], in_time_min: Ratio) -> bool:
+    """Every flow that must be served has at least that share of its calls in time."""
+    return all(one.in_time_ratio >= in_time_min for one in judged if one.is_required)
 
 
 def judge(problem: Placement, plan: Report, seconds: Seconds, seed: int = 1) -> list[Judged]:
@@ -66,6 +74,7 @@ def judge(problem: Placement, plan: Report, seconds: Seconds, seed: int = 1) -> 
             origin=flow.origin,
             calls=by_name[_name(flow)].calls if _name(flow) in by_name else 0,
             in_time_ratio=by_name[_name(flow)].in_time_ratio if _name(flow) in by_name else 1.0,
+            is_required=flow.served_min > 0.0,
         )
         for flow, _ in served
     ]

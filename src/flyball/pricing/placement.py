@@ -73,10 +73,12 @@ class Placement(Struct, frozen=True, kw_only=True):
 
 def check(problem: Placement) -> None:
     """Raise ValueError, naming the place, for what cannot be: an index out of range, a negative or
-    missing figure, no flow."""
+    missing figure, no flow, no option."""
     sites = len(problem.sites)
     if not problem.flows:
         raise ValueError("there is no demand")
+    if not problem.options:
+        raise ValueError("there is nothing to place it on: no profile at any site")
     for flow in problem.flows:
         if len(flow.rtt_s) != sites:
             raise ValueError(f"{flow.name}: {len(flow.rtt_s)} round trips for {sites} sites")

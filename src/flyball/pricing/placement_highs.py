@@ -108,7 +108,7 @@ def whole(
     """The best placement in whole replicas found within the gap or the time.
 
     Where whole replicas leave out some of what must be served, `unmet_per_s` says how much, and
-    the rest is the best that serves all but that.
+    the rest is the best that serves all but that. Raises ValueError if none was found in time.
     """
     answer = _whole(one, gap_usd_per_hour, time_max_s, gap_ratio)
     if answer is not None:
@@ -118,7 +118,7 @@ def whole(
     eased = Program(one.problem, one.pairs, one.limits._replace(served_min=least), one.money)
     answer = _whole(eased, gap_usd_per_hour, time_max_s, gap_ratio)
     if answer is None:
-        raise ValueError(f"no placement in whole replicas was found within {time_max_s:g} s")
+        raise ValueError(f"no placement was found within {time_max_s:g} s: give it more time")
     return Answer(
         answer.rates, answer.replicas, answer.rented, unmet,
         answer.objective_usd_per_hour, answer.bound_usd_per_hour, status=answer.status,
@@ -141,7 +141,7 @@ def _phase_one(one: Program, is_whole: bool, time_max_s: Seconds) -> Floats:
     flows = one.sizes[3]
     unmet = _eased(one, np.arange(flows), 1.0, one.limits.served_min, is_whole, time_max_s)
     if unmet is None:
-        raise ValueError(f"no placement was found within {time_max_s:g} s")
+        raise ValueError(f"no placement was found within {time_max_s:g} s: give it more time")
     least = _UNMET_MIN * np.maximum(1e-9, one.limits.rate)
     return np.where(unmet > least, unmet, 0.0)
 

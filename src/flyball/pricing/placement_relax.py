@@ -1,5 +1,4 @@
-"""If what must be served cannot be: which promise, rule or limit forbids it, and what relaxes it
-at the least cost?
+"""Which promise, rule or limit keeps demand from being served, and what relaxes it most cheaply?
 
 Each relaxation is one change, as small as serves all: a promise, a jurisdiction, watts at a site,
 accelerators at a site (with the watts that they need). It is solved again with the change in force

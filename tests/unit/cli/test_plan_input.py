@@ -106,6 +106,7 @@ def test_a_profile_from_data_sheets_may_run(tmp_path: Path) -> None:
         ("{ oslo: { rate", "{ olso: { rate", "it.yaml:22:11", "Did you mean 'oslo'?"),
         ("[l40s/llama", "[l40/llama", "it.yaml:23:12", "Did you mean 'l40s/llama-3.1-8b'?"),
         ("h100/llama-3.1-8b]", "l40s/llama-3.1-8b]", "it.yaml:23", "stands twice"),
+        ("{ oslo: { rate: 5, sd: 1 } }", "{}", "it.yaml:22:3", "nothing is asked for"),
         ("version: v1\n", "version: v1\nrtts: none.csv\n", "it.yaml:2:7", "cannot read none.csv"),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from flyball.cli.plan_twin import judge
+from flyball.cli.plan_twin import Judged, judge, keeps_promises
 from flyball.model.fleet import Site
 from flyball.model.request import Promise
 from flyball.pricing.placement import Asset
@@ -56,6 +56,17 @@ def test_what_the_plan_leaves_out_is_not_asked_of_the_twin() -> None:
     problem = replace(PROBLEM, flows=(*FLOWS, spare))
     judged = judge(problem, report(problem), 5.0)
     assert [one.class_name for one in judged] == ["chat", "local"]
+
+
+def test_what_need_not_be_served_breaks_no_promise() -> None:
+    kept = Judged(class_name="a", origin="b", calls=9, in_time_ratio=0.95)
+    late = replace(kept, in_time_ratio=0.94)
+    assert keeps_promises([kept], 0.95) and not keeps_promises([kept, late], 0.95)
+    assert keeps_promises([kept, replace(late, is_required=False)], 0.95)
+    paying = flow("spare", 2, rate=1.0, served_min=0.0)
+    problem = replace(PROBLEM, flows=(*FLOWS, paying))
+    judged = judge(problem, report(problem), 5.0)
+    assert [one.is_required for one in judged] == [True, True, False]
 
 
 def test_cached_prefixes_are_found_in_the_twin() -> None:

@@ -25,6 +25,7 @@ def test_a_sound_one_passes_and_flows_have_names() -> None:
         (replace(SOUND, assets=(replace(H100, site_index=1),)), "H100-SXM: no site 1"),
         (replace(SOUND, assets=(replace(H100, owned=-1),)), "H100-SXM: a count or price"),
         (replace(SOUND, options=(Option(asset_index=3, profile=profiles()[0]),)), "no asset 3"),
+        (replace(SOUND, options=()), "nothing to place it on"),
         (replace(SOUND, in_time=1.0), "in_time"),
         (replace(SOUND, z=-1.0), "z"),
     ],
