@@ -118,9 +118,10 @@ def columns(
     indices: dict[str, list[Ints]] = defaultdict(list)
     amounts: dict[str, list[Floats]] = defaultdict(list)
     for mode in _modes(state, classes, own, may & full_clock, may):
-        rows, places = np.nonzero(mode.may)
+        flat = np.flatnonzero(mode.may)
+        rows, places = np.divmod(flat, len(pools))
         for name, amount in _used(classes, figures, mode).items():
-            amounts[name].append(amount[rows, places])
+            amounts[name].append(amount.ravel().take(flat))
         indices["class_index"].append(rows)
         indices["pool_index"].append(places)
         indices["budget_index"].append(classes.budget_index[rows])
