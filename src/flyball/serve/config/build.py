@@ -45,11 +45,11 @@ def in_seconds(section: Struct) -> dict[str, Any]:
     for name, value in msgspec.structs.asdict(section).items():
         parts = name.split("_")
         scale = next((part for part in parts if part in _SCALES), None)
-        if scale is None or value is None:
+        if scale is None:
             out[name] = value
         else:
             renamed = "_".join("s" if part == scale else part for part in parts)
-            out[renamed] = value / _SCALES[scale]
+            out[renamed] = None if value is None else value / _SCALES[scale]
     return out
 
 
