@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from flyball.governor.commands import Forward, Hold, Notice, Record, Reject
-from flyball.governor.events import DeadlinePassed, RequestArrived, Served, Tick
+from flyball.governor.events import DeadlinePassed, FleetChanged, RequestArrived, Served, Tick
 from flyball.governor.governor import Governor
 from flyball.model.decision import Intent, LoopAction, Outcome
 from flyball.model.faults import Refusal
@@ -197,3 +197,14 @@ def test_a_class_without_sessions_knows_nothing_of_them() -> None:
     said = step(core, 0, 1.0)
     assert intent(said).session_step == 0
     assert not core.state.programs.by_class
+
+
+def test_a_class_that_loses_its_sessions_settles_those_under_way() -> None:
+    core = governor()
+    head = fleets.head(session_hint="s", session_source="header")
+    core.handle(RequestArrived(at=1.0, request_id="r1", head=head, draw=0.5))
+    plain = fleets.policy(classes=(replace(CODER, sessions=None), fleets.CHAT))
+    core.handle(FleetChanged(at=2.0, fleet=fleets.fleet(), policy=plain, digest="d"))
+    core.handle(Served(at=3.0, request_id="r1", status=200, output_tokens=10))
+    assert core.state.programs.kv_running == 0
+    assert not core.state.flights

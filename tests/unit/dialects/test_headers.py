@@ -6,6 +6,7 @@ import pytest
 
 from flyball.dialects import headers
 from flyball.dialects.envelope import RefusedError
+from flyball.model.request import SessionBudget
 
 Fields = dict[bytes, bytes]
 
@@ -142,3 +143,18 @@ def test_only_wanted_fields_are_picked() -> None:
 )
 def test_retry_after(fields: list[tuple[bytes, bytes]], seconds: float) -> None:
     assert headers.retry_after(fields, now_unix_s=100.0) == seconds
+
+
+def test_a_client_may_lower_its_sessions_budget() -> None:
+    value = b"steps=50, tokens=2000000,usd=0.5, wall-s=3600"
+    hints = headers.read_hints({b"x-flyball-session-budget": value})
+    wanted = SessionBudget(steps=50, tokens=2_000_000, usd=0.5, wall_s=3600.0)
+    assert hints.session_budget == wanted
+    assert headers.read_hints({b"x-flyball-class": b"chat"}).session_budget is None
+    assert headers.pick_wanted([(b"x-flyball-session-budget", value)])
+
+
+@pytest.mark.parametrize("value", [b"", b"steps", b"steps=0", b"steps=-1", b"stpes=5", b"usd=nan"])
+def test_a_budget_that_makes_no_sense_is_refused(value: bytes) -> None:
+    with pytest.raises(RefusedError, match="steps=50"):
+        headers.read_hints({b"x-flyball-session-budget": value})

@@ -1,6 +1,6 @@
 """Do two prompts that begin alike have equal leading hashes, and only those?"""
 
-from flyball.dialects.prompt import BLOCK_BYTES, BLOCKS_MAX, chain_hashes
+from flyball.dialects.prompt import BLOCK_BYTES, BLOCKS_MAX, chain_hashes, last_digest
 from flyball.model.request import RequestHead
 
 
@@ -35,3 +35,21 @@ def test_the_chain_is_capped_and_the_digest_is_not() -> None:
 
 def test_the_block_size_is_the_one_heads_say_by_default() -> None:
     assert RequestHead(operation="chat", model="m").prefix_block_bytes == BLOCK_BYTES
+
+
+def tool_result(call: str, result: str) -> bytes:
+    message = f'{{"role":"tool","tool_call_id":"{call}","content":"{result}"}}'
+    return b'[{"role":"user","content":"' + b"x" * 3000 + b'"},' + message.encode() + b"]"
+
+
+def test_the_same_result_of_another_call_has_the_same_digest() -> None:
+    assert last_digest(tool_result("call_1", "ok")) == last_digest(tool_result("call_2", "ok"))
+    assert last_digest(tool_result("call_1", "ok")) != last_digest(tool_result("call_1", "no"))
+
+
+def test_of_a_long_result_the_end_stands_for_it() -> None:
+    ends = ("one", "two")
+    first, second = (last_digest(tool_result("a", "y" * 5000 + end)) for end in ends)
+    assert first != second
+    assert first == last_digest(tool_result("b", "y" * 6000 + "one"))
+    assert last_digest(b"") == last_digest(b"")

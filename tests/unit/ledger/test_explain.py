@@ -37,6 +37,14 @@ def test_who_asked_and_how_the_session_was_recognised() -> None:
         ({"tokens_kept": 1500}, "About 2000 prompt tokens, 500 of them cut"),
         ({"held_s": 0.25}, "It was held for 250 ms"),
         ({"mode": "observe"}, "the baseline rule placed it"),
+        (
+            {"session_step": 7, "session_steps_left": 12.4},
+            "It is step 7 of its session; about 12 more are expected after it.",
+        ),
+        (
+            {"session_step": 7, "mode": "enforce", "advice": "refuse: deadline_unreachable: late"},
+            "it would have been refused (deadline_unreachable: late): it was placed late instead",
+        ),
         ({"board_version": 0}, "no price board yet"),
         ({"candidates_count": 512}, "2 of 512 candidates"),
         ({"rule": "single"}, "the only endpoint allowed"),

@@ -99,17 +99,17 @@ def leave_line(state: State, flight: Flight) -> None:
 def placed(state: State, flight: Flight, at: Seconds, usd: Usd) -> None:
     """An attempt of a step is under way, at that price of resources."""
     program = flight.program
-    group = state.programs.by_class.get(flight.klass.name)
-    if program is None or group is None:
+    if program is None:
         return
     program.spend(at, usd)
     if flight.attempt > 1:
         return
     program.in_flight += 1
     state.programs.kv_running += flight.prompt_tokens
+    group = state.programs.by_class.get(flight.klass.name)
     if program.is_admitted:
         state.programs.note_placed(bool(flight.advice))
-    else:
+    elif group is not None:
         program.asked_at = at
         group.admit(program, flight.prompt_tokens)
 
@@ -119,16 +119,18 @@ def closed(
 ) -> None:
     """A step came to its end; token counts as the engine told, 0 = it did not."""
     program = flight.program
-    group = state.programs.by_class.get(flight.klass.name)
-    if program is None or group is None or not flight.attempt:
+    if program is None or not flight.attempt:
         return
     program.in_flight -= 1
     state.programs.kv_running -= flight.prompt_tokens
     program.seen_at = at
-    if program.key in group.live:
-        group.live.move_to_end(program.key)
     prompt = prompt or flight.prompt_tokens
     program.tokens += prompt + answer
+    group = state.programs.by_class.get(flight.klass.name)
+    if group is None:  # the class has lost its sessions meanwhile
+        return
+    if program.key in group.live:
+        group.live.move_to_end(program.key)
     if is_good:
         program.done += 1
         group.note_context(program, prompt + answer)
