@@ -6,8 +6,8 @@ tlog-cosignature). Lines of unknown keys are ignored, which is what lets keys ro
 """
 
 import re
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
+from base64 import b64encode
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -225,9 +225,9 @@ def _check_id(key: VerifierKey, claimed: str) -> None:
 def decode_base64(text: str, noun: str) -> bytes:
     """The bytes of canonical base64; NoteError naming `noun` for anything else."""
     try:
-        raw = b64decode(text, validate=True)
-    except (Base64Error, ValueError):
+        raw = a2b_base64(text, strict_mode=True)
+    except ValueError:  # also binascii.Error
         raise NoteError(f"{noun} is not base64: {text!r}") from None
-    if b64encode(raw).decode() != text:
+    if b2a_base64(raw, newline=False).decode() != text:
         raise NoteError(f"{noun} is not canonical base64: {text!r}")
     return raw
