@@ -98,10 +98,8 @@ def _work(state: State, context: LoopContext, number: int, asked: PoolDemand, re
     """What will be asked for when a replica started now is ready: fresh demand by the forecast, or
     what is there already, if that is more."""
     pool = state.fleet.pools[number]
-    forecast = context.forecast(pool.name)
-    forecast.read(asked.work)
-    # Rates are means over their memory: they lag a ramp by so much.
-    mean, spread = forecast.ahead(context.loop.delay_s + RATE_MEMORY_S)
+    forecast = context.read(pool.name, asked.work, RATE_MEMORY_S)
+    mean, spread = forecast.ahead(context.loop.delay_s)
     live = running_work(state, number) if ready else 0.0
     worth = max(asked.usd_per_gpu_s, pool_price(state, pool.name).usd_per_gpu_second)
     return Work(max(mean, live), hypot(spread, asked.burst), worth)

@@ -4,6 +4,10 @@ The generalised c-mu rule (Mandelbaum & Stolyar 2004): first the class whose lat
 second of work, i.e. value over promised time, over the GPU time of one request. It is told to the
 engine as vLLM's `priority`, where the lower number goes first: ranks 0, 1, 2 ... Classes whose
 indices are within a tenth of each other share a rank, so that noise swaps nobody.
+
+It only advises. Enforced in the twin on an overloaded engine it gained 16 % of the value missed
+with one seed and lost 80 % with another: an engine that preempts by priority computes prompts
+again, and latency is predicted here for engines that serve in the order of arrival.
 """
 
 from flyball.governor.loops.demand import RATE_PER_S_MIN
@@ -27,6 +31,7 @@ PRIORITY = Loop(
     limit_low=0.0,
     limit_high=255.0,
     is_whole=True,
+    mode="advise",
 )
 
 

@@ -4,6 +4,8 @@ One `LoopContext` per entry of `Policy.loops`: the loop as the operator bounded 
 when it is next due, and its forecasts.
 """
 
+from math import exp
+
 from msgspec.structs import replace
 
 from flyball.governor.loops.forecast import Forecast
@@ -27,6 +29,7 @@ class LoopContext:
         self.looked_at: Seconds = float("-inf")
         self.contradiction = ""
         self.contradicted_until: Seconds = float("-inf")
+        self._means: dict[str, float] = {}
         self._forecasts: dict[str, Forecast] = {}
 
     def allows(self, scope: str) -> bool:
@@ -36,6 +39,22 @@ class LoopContext:
     def pools(self, fleet: Fleet) -> list[int]:
         """Numbers of the pools where it acts."""
         return [n for n, pool in enumerate(fleet.pools) if self.allows(pool.name)]
+
+    def read(self, scope: str, value: float, memory_s: Seconds) -> Forecast:
+        """The forecast there, after this reading of a mean that forgets with `memory_s`.
+
+        A mean lags. What came within the last period alone is the mean with its memory taken out:
+        x = y_before + (y - y_before) / (1 - exp(-period / memory)). After a start the mean
+        grows from nothing, which reads as a rise: so the forecast begins unsure, and cautious.
+        """
+        before = self._means.get(scope)
+        if before is None and len(self._means) >= SCOPES_MAX:
+            self._means.clear()
+        self._means[scope] = value
+        share = 1.0 - exp(-self.loop.period_s / memory_s)
+        found = self.forecast(scope)
+        found.read(value if before is None else max(0.0, before + (value - before) / share))
+        return found
 
     def knows(self, scope: str) -> bool:
         """Whether it has read there for long enough to take capacity away: after a start, rates

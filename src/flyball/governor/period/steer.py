@@ -55,6 +55,8 @@ def _turn(state: State, context: LoopContext, at: Seconds, out: list[Command]) -
     if state.modes.fall_back(name, trouble):
         _tell_fall_back(state, name, trouble, at, out)
     mode = state.modes.effective(name, at)
+    if mode == "enforce":
+        mode = entry.loop.mode
     period_s = context.loop.period_s
     elapsed_s = min(at - context.looked_at, 2.0 * period_s)
     context.looked_at, context.due_at = at, at + period_s
