@@ -91,6 +91,16 @@ def test_what_was_granted_is_counted(telemetry: Telemetry) -> None:
     assert value(telemetry, "flyball_demotions_total", **klass, model="small") == 1
 
 
+def test_sessions_and_their_steps_are_counted(telemetry: Telemetry) -> None:
+    first = msgspec.structs.replace(DONE, session_step=1)
+    later = msgspec.structs.replace(DONE, session_step=2, is_spared=True)
+    telemetry.settled((DONE, first, later, later))
+    klass = {"class": "talk"}
+    assert value(telemetry, "flyball_sessions_begun_total", **klass) == 1
+    assert value(telemetry, "flyball_session_steps_total", **klass) == 3
+    assert value(telemetry, "flyball_session_steps_spared_total", **klass) == 2
+
+
 def test_a_flood_of_model_names_is_bounded(telemetry: Telemetry) -> None:
     flood = [msgspec.structs.replace(REFUSED, model=f"x{i}") for i in range(1500)]
     telemetry.settled((*flood, REFUSED))
