@@ -207,7 +207,7 @@ def _classes(shape: FleetShape) -> tuple[RequestClass, ...]:
             ),
             jurisdictions=one.jurisdictions,
             sheddable=one.sheddable,
-            queue_s_max=seconds_from_ms(one.queue_ms_max),
+            queue_s_max=None if one.queue_ms_max is None else seconds_from_ms(one.queue_ms_max),
             output_tokens_mean=one.output_tokens_mean,
             deadline_s=one.deadline_s,
             context=one.context,

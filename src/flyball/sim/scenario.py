@@ -106,7 +106,9 @@ class ClassShape(_Section, frozen=True, kw_only=True):
     e2e_ms: Annotated[NotNegative, Meta(description="Promised whole answer; 0 = none.")] = 0.0
     jurisdictions: Annotated[tuple[str, ...], Meta(description="Where it may run.")] = ()
     sheddable: Annotated[bool, Meta(description="May be refused for its price alone.")] = False
-    queue_ms_max: Annotated[NotNegative, Meta(description="Longest wait at the gate.")] = 0.0
+    queue_ms_max: Annotated[
+        NotNegative | None, Meta(description="Longest wait at the gate; default half of ttft_ms.")
+    ] = None
     output_tokens_mean: Annotated[Count, Meta(description="First guess of answers' length.")] = 256
     deadline_s: Annotated[Positive, Meta(description="After this a request is ended.")] = 600.0
     context: Annotated[ContextRule, Meta(description="Dropping old turns.")] = ContextRule()

@@ -248,7 +248,7 @@ def _admit(state: State, flight: Flight, at: Seconds, choice: Choice) -> Wait | 
 
 
 def _hold_or_refuse(state: State, flight: Flight, at: Seconds, refusal: Refusal) -> Wait | Refusal:
-    until = min(flight.arrived_at + flight.klass.queue_s_max, flight.deadline_at)
+    until = min(flight.arrived_at + flight.klass.gate_s_max, flight.deadline_at)
     if until > at and len(state.held) < state.policy.resilience.held_max:
         return Wait(until, refusal)
     return refusal

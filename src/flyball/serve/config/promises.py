@@ -79,7 +79,7 @@ def _check_class(fleet: Fleet, klass: RequestClass, document: Document) -> None:
             f"requests end after {klass.deadline_s:g} s, before their promise of {longest:g} s",
             f"Give at least {longest:g}.",
         )
-    if klass.queue_s_max > klass.deadline_s:
+    if klass.gate_s_max > klass.deadline_s:
         document.fault(
             (*path, "queue_ms_max"),
             "requests may wait longer than their deadline",
