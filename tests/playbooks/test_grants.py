@@ -234,6 +234,7 @@ TIERED = RequestClass(
     name="tiered",
     tiers=(ModelTier(model="m"), ModelTier(model="tiny", value_ratio=0.7)),
     promise=Promise(ttft_s=1.0),
+    queue_s_max=0.0,
 )
 
 
