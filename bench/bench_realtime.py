@@ -25,15 +25,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import report
 import sites
+from paced import NUMBER
 from real import env
 from support import live, mlserver
 
+HERE = Path(__file__).parent
 RTTS_MS = {"edge": 1.0, "regional": 8.0, "central": 40.0, "clients": 2.0}
 SERVED = ("edge", "regional", "central")
 DEADLINES_MS = {"control": 10.0, "media": 30.0}
@@ -41,8 +41,8 @@ CLIENT_RTT_MS = RTTS_MS["clients"]
 LOADS = (0.3, 0.5, 0.7)
 KEPT_RATIO = 0.999
 FIRST_PRIORITY = 10
-TENSOR = {"name": "predict", "shape": [1, 4], "datatype": "FP32", "data": mlserver.SETOSA}
-BODY = json.dumps({"inputs": [TENSOR]})
+TENSOR = {"name": "predict", "shape": [1, 4], "datatype": "FP32", "data": [5.1, 3.5, 1.4, 0.2]}
+BODY = json.dumps({"inputs": [TENSOR]}).replace("0.2]", f"0.2{NUMBER}]")
 TOKENS = len(BODY) / 4.0 + 1.0
 
 Calls = dict[str, list[tuple[int, float, float]]]

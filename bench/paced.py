@@ -21,6 +21,8 @@ from typing import Any
 CONNECTIONS_MAX = 256
 TAIL_S = 1.0
 LOST = 0
+# Stands for the call's number: the same bytes again would be a retry, not a new request.
+NUMBER = "000000"
 
 
 class Caller(asyncio.Protocol):
@@ -57,6 +59,7 @@ class Load:
     def __init__(self, plan: dict[str, Any]) -> None:
         self._plan = plan
         self._idle: deque[Caller] = deque()
+        self._count = 0
         self.calls: dict[str, list[tuple[int, float, float]]] = {name: [] for name in plan["calls"]}
 
     async def run(self) -> None:
@@ -103,7 +106,9 @@ class Load:
         assert caller.transport is not None
         caller.answered = asyncio.get_running_loop().create_future()
         sent = time.monotonic()
-        caller.transport.write(self._plan["calls"][name].encode("latin-1"))
+        self._count += 1
+        text = self._plan["calls"][name].replace(NUMBER, f"{self._count:06d}", 1)
+        caller.transport.write(text.encode("latin-1"))
         status = await caller.answered
         now = time.monotonic()
         self.calls[name].append((status, now - due, now - sent))
