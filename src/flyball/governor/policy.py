@@ -30,7 +30,7 @@ class Pricing(Struct, frozen=True, kw_only=True):
     solve_interval_s: Seconds = 5.0
     board_valid_s: Seconds = 30.0
     solver_gap_max: Ratio = 1e-4
-    demand_risk: Ratio = 0.05
+    demand_risk: Ratio = 0.0
 
 
 class Resilience(Struct, frozen=True, kw_only=True):

@@ -45,6 +45,7 @@ _JOIN = 1  # activities that join per class and per pool in a round; twice that 
 _LARGE = 1500  # rows from which a cold start by interior points is faster (measured)
 _NEAR = 0.03  # gap from which on it is worth having a basis
 _KEPT = 2  # activities kept per class and per pool for the next problem, besides the basic ones
+_STUCK = 0.999  # a gap that shrank by less in a round did not shrink
 _TIE = 1e-6
 _NO_REPLICAS = np.zeros(0)
 _NOTHING = -1e-9  # reduced cost, as a share of the largest worth, below which nothing is gained
@@ -150,6 +151,7 @@ class Solver:
         start, warm = self._start or _cold_start(arrays, segments), self._start is not None
         large = restricted.row_starts(arrays)[-1] >= _LARGE
         strategy = _DUAL if warm else _INTERIOR if large else _PRIMAL
+        finest, before = restricted.FINEST, np.inf
         for _ in range(_ROUNDS_MAX):
             failure = self._run(arrays, scale, start, strategy, ends_at)
             from_none = strategy == _PRIMAL and not start.rows
@@ -169,7 +171,10 @@ class Solver:
                 break
             strategy = _next(strategy, answer.gap)
             start.load = _centres(arrays, answer)
-            _recentre(start, segments, arrays.elastic)
+            if answer.gap > _STUCK * before:  # as good as this grid allows
+                finest *= 0.25
+            before = answer.gap
+            _recentre(start, segments, arrays.elastic, finest)
             count = 2 * _JOIN if large and not warm else _JOIN
             _join(arrays, start, spare, _NOTHING * -scale.worth, count)
         self._start = _trim(arrays, start, spare) if start.rows else None
@@ -345,7 +350,7 @@ def _centres(arrays: Arrays, answer: _Answer) -> Floats:
     return load
 
 
-def _recentre(start: _Start, segments: int, elastic: Indices) -> None:
+def _recentre(start: _Start, segments: int, elastic: Indices, finest: float) -> None:
     """New breakpoints at the loads found; the basis is translated so that it stays feasible.
 
     Pieces below the load are full, those above empty. A pool whose load row was balanced by a basic
@@ -353,7 +358,7 @@ def _recentre(start: _Start, segments: int, elastic: Indices) -> None:
     capacity runs all of it at its load: as many columns as were basic are so from there upward.
     """
     pools, per_pool = len(start.load), start.grid.shape[1] - 1
-    start.grid = restricted.grid_around(start.load, segments)
+    start.grid = restricted.grid_around(start.load, segments, finest)
     if not start.rows:
         return
     old = start.columns[: pools * per_pool]

@@ -91,13 +91,13 @@ def even_grid(pools: int, segments: int) -> Floats:
     return np.tile(np.linspace(0.0, 1.0, pieces(segments) + 1), (pools, 1))
 
 
-def grid_around(load: Floats, segments: int) -> Floats:
+def grid_around(load: Floats, segments: int, finest: float = FINEST) -> Floats:
     """Breakpoints at each pool's load (P,) and at geometric distances from it, and at 0 and 1.
 
     Near the load the chords follow the true cost closely, further off coarsely: rounds of
     re-centring converge on the optimum of the convex problem with a handful of pieces.
     """
-    steps = np.geomspace(FINEST, WIDEST, _reach(segments))
+    steps = np.geomspace(finest, WIDEST, _reach(segments))
     offsets = np.concatenate([-steps[::-1], [0.0], steps])
     inner = np.clip(np.clip(load, 0.0, 1.0)[:, None] + offsets, 0.0, 1.0)
     ends = np.zeros((len(load), 1))

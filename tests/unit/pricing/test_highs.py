@@ -11,7 +11,7 @@ from flyball.pricing.certify import certify
 from flyball.pricing.highs import Solver, _shrink
 from flyball.pricing.lagrangian import capacity, usage
 from flyball.pricing.problem import Activity, PoolCapacity, Problem, Solution
-from support.problems import problem_of
+from support.problems import problem_of, rich_problem_of
 
 GAP_MAX = 1e-4
 
@@ -303,3 +303,11 @@ def test_pools_alike_are_not_passed_over_for_the_first_of_them() -> None:
     certified(problem, answer)
     assert answer.pool_loads == pytest.approx((2.0 / 3.0,) * pools, abs=0.02)
     assert answer.gpu_prices == pytest.approx((4.0 / 9.0,) * pools, abs=0.02)
+
+
+def test_breakpoints_draw_closer_where_a_grid_is_as_good_as_it_gets() -> None:
+    """A pool whose capacity is decided, whose gap stood still just above what was asked for."""
+    problem = rich_problem_of(495037, 4, 1, 1.0, 1.0)
+    certified(problem, Solver().solve(problem))
+    exact = Solver(gap_target=1e-8).solve(problem)
+    assert certify(problem, exact, 1e-7).ok
