@@ -50,9 +50,10 @@ gain on plain chat is that (rivals serve all and are late for many at once), and
 pass the bound, which serves all. With 99 % asked for, gains are smaller; that table is not here
 yet. In the closed loop agents wait longer near the edge: `programs`, completed in the four minutes,
 grow less than the load. Tables of one or two seeds are first looks, not results; an interval of no
-width means the same step of the grid. What the constants of the governor were set to by hand was
-not tuned, but that calls may be held for half their promise was tried once, with one value, on seed
-3 of `uniform` and seed 1 of `mixed`, which judge here too; the search on the rivals' side is not yet as long as asked, and without `pool_split`.
+width means the same step of the grid. The governor's constants were set by hand and not tuned; but
+that calls may be held for half their promise was tried, with that one value, on seed 3 of `uniform`
+and seed 1 of `mixed`, which judge here too. The search on the rivals' side is not yet as long as
+asked, and without `pool_split`.
 
 One 8B model; contexts of coding agents at a fifth of the recorded ones, pauses cut at 20 s. Short
 runs: a seed's edge moves by several per cent with the bursts of its four minutes, hence the
