@@ -1,4 +1,4 @@
-"""What do loops do, period by period: act, advise, hold, fall back, and come back without a bump?"""
+"""What do loops do, period by period: act, advise, hold, fall back, return without a bump?"""
 
 from collections.abc import Iterator
 

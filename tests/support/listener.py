@@ -45,7 +45,7 @@ def listening(answer: Callable[[Heard], tuple[int, bytes]]) -> Iterator[Listener
 
         do_GET = do_POST = do_PATCH = _said
 
-        def log_message(self, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Page)

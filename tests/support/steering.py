@@ -29,7 +29,8 @@ def demand(made: State, rates: dict[str, float]) -> None:
 def context(name: str, **policy: object) -> LoopContext:
     """A loop as it declares itself, with what the operator set."""
     entry = PERIOD_LOOPS[name]
-    return LoopContext(entry.loop, LoopPolicy(name=name, **policy), entry.horizon_s)  # type: ignore[arg-type]
+    policy_of_loop = LoopPolicy(name=name, **policy)  # type: ignore[arg-type]
+    return LoopContext(entry.loop, policy_of_loop, entry.horizon_s)
 
 
 def wished(made: State, one: LoopContext, looks: int = 1) -> dict[str, Wish]:

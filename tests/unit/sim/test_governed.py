@@ -1,6 +1,6 @@
 """Does each loop help in the twin, or do nothing? (The production core on simulated engines.)
 
-Seeds are fixed, so each figure is the same in every run; bounds leave room, none was fitted closely.
+Seeds are fixed, so each figure is the same in every run; bounds leave room.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Does a loop stay clear of oscillation: by the closed form, by simulation, beside foreign loops?"""
+"""Does a loop stay clear of oscillation: by closed form, by simulation, beside foreign loops?"""
 
 import math
 
