@@ -1,5 +1,7 @@
 """The dialogue of one request with the core, from arrival to its one outcome."""
 
+from msgspec.structs import replace
+
 from flyball.governor.commands import Abort, Forward, Hold, Record, Reject
 from flyball.governor.events import (
     AttemptFailed,
@@ -15,7 +17,7 @@ from flyball.governor.events import (
 from flyball.governor.governor import Governor
 from flyball.model.decision import Feasibility, Intent, LoopAction, Outcome
 from flyball.model.faults import Refusal
-from flyball.model.request import Principal
+from flyball.model.request import Principal, Promise
 from support import fleets
 from support.playbook import Playbook, a
 
@@ -233,6 +235,23 @@ def test_a_promise_out_of_reach_is_refused_early() -> None:
         << a(Record, record=a(Feasibility))
         << a(Reject, refusal=a(Refusal, code="deadline_unreachable", retry_after_s=lambda s: s > 0))
         << a(Record, record=a(Outcome, outcome="refused", retry_after_s=lambda s: s > 0))
+    )
+    play.done()
+
+
+def test_without_a_stated_bound_it_waits_for_half_of_the_promised_first_token() -> None:
+    patient = replace(
+        fleets.CHAT, name="patient", queue_s_max=None, promise=Promise(ttft_s=0.8, tpot_s=0.06)
+    )
+    core = Governor(fleets.fleet(h100=1, l40s=0), fleets.policy(classes=(fleets.CHAT, patient)))
+    for number in range(300):
+        core.handle(arrive(request_id=f"big{number}", prompt_bytes=8_000, body_digest=number))
+    play = Playbook(core)
+    (
+        play
+        >> arrive(request_id="p", class_hint="patient", body_digest=0)
+        << a(Record, record=a(Feasibility))
+        << a(Hold, request_id="p", until=1.4)
     )
     play.done()
 

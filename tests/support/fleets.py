@@ -29,7 +29,11 @@ L40S = Profile(
 )
 
 CHAT = RequestClass(
-    name="chat", value_usd=0.01, promise=Promise(ttft_s=1.0, tpot_s=0.06), output_tokens_mean=200
+    name="chat",
+    value_usd=0.01,
+    promise=Promise(ttft_s=1.0, tpot_s=0.06),
+    output_tokens_mean=200,
+    queue_s_max=0.0,
 )
 EU_ONLY = RequestClass(
     name="eu-chat",

@@ -244,6 +244,8 @@ def _admit(state: State, flight: Flight, at: Seconds, choice: Choice) -> Wait | 
     if flight.is_retry and not state.budget.spend():
         wait_s = spread(max(1.0, refusal.retry_after_s), low_draw(flight.draw))
         return Refusal(code="retry_budget_spent", retry_after_s=wait_s)
+    if not state.view.endpoints[choice.endpoint].load:
+        return refusal  # nothing runs in front of it whose end could change the answer
     return _hold_or_refuse(state, flight, at, refusal)
 
 
