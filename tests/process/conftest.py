@@ -106,7 +106,10 @@ def engines() -> Iterator[Callable[..., list[Engine]]]:
 class Gateway:
     """A `flyball serve` process, in a process group of its own."""
 
-    def __init__(self, folder: Path, engines: list[Engine], extra: str, words: list[str]) -> None:
+    def __init__(
+        self, folder: Path, engines: list[Engine], extra: str, words: list[str], ledger: str = ""
+    ) -> None:
+        self.ledger = ledger
         self.file = folder / "fleet.yaml"
         self.log = folder / "log"
         self.extra = extra
@@ -133,7 +136,7 @@ class Gateway:
             "  p: {site: s, engine: vllm, profile: h100/llama-3.1-8b, models: [m],\n"
             f"      endpoints: [{urls}]}}\n"
             "classes: {c: {value_usd: 0.01}}\n"
-            "ledger: {folder: log}\n" + (self.extra if extra is None else extra)
+            f"ledger:\n  folder: log\n{self.ledger}" + (self.extra if extra is None else extra)
         )
 
     def _read(self) -> None:
@@ -223,8 +226,10 @@ def gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     """Start a gateway; whatever is left of its group is killed at the end."""
     started: list[Gateway] = []
 
-    def start(engines: list[Engine], *words: str, workers: int = 1, extra: str = "") -> Gateway:
-        found = Gateway(tmp_path, engines, extra, [*words, "--workers", str(workers)])
+    def start(
+        engines: list[Engine], *words: str, workers: int = 1, extra: str = "", ledger: str = ""
+    ) -> Gateway:
+        found = Gateway(tmp_path, engines, extra, [*words, "--workers", str(workers)], ledger)
         started.append(found)
         return found
 

@@ -11,7 +11,7 @@ from flyball.ledger.tiles import Read, TileError
 from flyball.ledger.trust import NO_QUORUM, Judged, Trust, parse_trust, trust_of
 from flyball.ledger.verify import Inclusion, Report, check_log
 from flyball.serve.log.audit import audit_folder
-from flyball.serve.log.reader import files_in
+from flyball.serve.log.reader import files_in, minimum_in
 from flyball.serve.log.remote import RemoteLog
 from flyball.serve.log.writer import LedgerError
 
@@ -70,6 +70,7 @@ def command(
             read, trust, older=kept, record_ids=record_ids, pruned_below=pruned_below
         )
         problems, remarks = audit_folder(folder) if folder else ([], [])
+        problems += _pruned(read, pruned_below)
     except OSError as error:
         _fail(f"{error.filename or log} cannot be read: {error.strerror or error}.")
     except (LedgerError, NoteError, TileError, UnicodeDecodeError) as error:
@@ -108,6 +109,16 @@ def _source(log: str) -> tuple[Read, Path | None]:
     if log.startswith(("http://", "https://")):
         return RemoteLog(log).read, None
     return files_in(Path(log)), Path(log)
+
+
+def _pruned(read: Read, accepted: int) -> list[str]:
+    minimum = minimum_in(read)
+    if minimum <= accepted:
+        return []
+    return [
+        f"The log says that entries below {minimum} were pruned: if that is as agreed, accept it "
+        f"with --pruned-below {minimum}."
+    ]
 
 
 def _told(

@@ -222,6 +222,15 @@ def _is_bad_in(document: Document, *sections: str) -> bool:
     )
 
 
+def _ledger(section: LedgerSection, folder: Path) -> LedgerSection:
+    return msgspec.structs.replace(
+        section,
+        folder=str(folder / section.folder),
+        keys=tuple(str(folder / key) for key in section.keys),
+        trust=str(folder / section.trust) if section.trust else None,
+    )
+
+
 def _config(
     file: FleetFile,
     document: Document,
@@ -241,7 +250,7 @@ def _config(
         "tls": tls,
         "workers": file.listen.workers,
         "limits": Limits(**msgspec.structs.asdict(file.limits)),
-        "ledger": msgspec.structs.replace(file.ledger, folder=str(folder / file.ledger.folder)),
+        "ledger": _ledger(file.ledger, folder),
         "scrape": ScrapeSettings(**in_seconds(file.scrape)),
         "tls_ca": _authorities(file, folder),
         "watch": file.watch,

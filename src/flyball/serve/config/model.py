@@ -342,6 +342,25 @@ class LedgerSection(_Section, frozen=True, kw_only=True):
         Meta(description="When nothing can be recorded: refuse requests, or go on unrecorded."),
     ] = "refuse"
     queue_max: Annotated[Count, Meta(description="Records that may wait for the disk.")] = 65_536
+    keys: Annotated[
+        tuple[FilePath, ...],
+        Meta(
+            max_length=4,
+            description="Key files with which checkpoints are signed; old and new while a key "
+            "rotates. Their name is the log's origin. Absent = unsigned.",
+        ),
+    ] = ()
+    trust: Annotated[
+        FilePath | None,
+        Meta(
+            description="Trust policy (C2SP tlog-policy): which witnesses, at which URLs, must "
+            "cosign the checkpoints. Absent = none."
+        ),
+    ] = None
+    retention_days: Annotated[
+        Positive | None,
+        Meta(description="Records older than that are pruned. Absent = kept for ever."),
+    ] = None
 
 
 class ScrapeSection(_Section, frozen=True, kw_only=True):

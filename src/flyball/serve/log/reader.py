@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from flyball.ledger.checkpoint import Checkpoint, CheckpointError, parse
+from flyball.ledger.checkpoint import Checkpoint, CheckpointError, parse, parse_size
+from flyball.ledger.note import NoteError
 from flyball.ledger.record import RecordError, decode, is_about
 from flyball.ledger.tiles import ENTRIES, TILE_WIDTH, Read, tile_path
 from flyball.ledger.verify import Inclusion, prove_entry
@@ -27,6 +28,8 @@ from flyball.units import Seconds, seconds_from_ms
 SLACK_S: Seconds = 5.0
 STORY_S: Seconds = 300.0
 _TIMED_ID = re.compile(r"[a-z]+_([0-9a-f]{11})")
+# Entries below the index in this file were pruned after their retention.
+MINIMUM = "minimum"
 _REFRESH_TRIES = 8
 _NEAR_RUNS = 8
 
@@ -69,6 +72,15 @@ def files_in(folder: Path) -> Read:
     return read
 
 
+def minimum_in(read: Read) -> int:
+    """The first index that was not pruned; LedgerError if the file that tells cannot be read."""
+    raw = read(MINIMUM)
+    try:
+        return parse_size((raw or b"0\n").decode().removesuffix("\n"))
+    except (NoteError, UnicodeDecodeError):
+        raise LedgerError(f"The file {MINIMUM} of the log holds no index: {raw!r}.") from None
+
+
 class LogReader:
     """One log folder, read only. Raises LedgerError where a file that must be there is not.
 
@@ -79,12 +91,14 @@ class LogReader:
         self._folder = folder
         self.read = files_in(folder)
         self.checkpoint = Checkpoint("", 0, b"")
+        self.minimum = 0
         self.refresh()
 
     def refresh(self) -> None:
         """See what was written since."""
         for _ in range(_REFRESH_TRIES):
             self.checkpoint = self._checkpoint()
+            self.minimum = minimum_in(self.read)
             try:
                 self._sealed, self._tail = self._load_tail()
             except FileNotFoundError:  # a segment was sealed between the look and the reading
@@ -97,7 +111,7 @@ class LogReader:
 
     def runs(self, start: int = 0) -> Iterator[Run]:
         """Runs of entries, oldest first, from the one that holds index `start`."""
-        for index in range(start // TILE_WIDTH, self._sealed // TILE_WIDTH):
+        for index in range(max(start, self.minimum) // TILE_WIDTH, self._sealed // TILE_WIDTH):
             yield self._bundle(index)
         yield from (run for run in self._tail if run.first + len(run.entries()) > start)
 
@@ -105,7 +119,8 @@ class LogReader:
         """Runs of entries, newest first, from the one that holds index `end` - 1."""
         limit = self.size if end is None else end
         yield from (run for run in reversed(self._tail) if run.first < limit)
-        for index in range(min(self._sealed, limit + TILE_WIDTH - 1) // TILE_WIDTH - 1, -1, -1):
+        last = min(self._sealed, limit + TILE_WIDTH - 1) // TILE_WIDTH - 1
+        for index in range(last, self.minimum // TILE_WIDTH - 1, -1):
             yield self._bundle(index)
 
     def records(self, start: int = 0) -> Iterator[Found]:
@@ -117,7 +132,18 @@ class LogReader:
 
     def since(self, at: Seconds) -> Iterator[Found]:
         """Records from about `at` (Unix seconds) on."""
-        return self.records(self._index_at(at - SLACK_S))
+        return self.records(self.index_at(at - SLACK_S))
+
+    def index_at(self, at: Seconds) -> int:
+        """First index of the last full bundle that begins before `at` (binary search)."""
+        low, high = self.minimum // TILE_WIDTH, self._sealed // TILE_WIDTH
+        while low < high:
+            middle = (low + high) // 2
+            if _at_of(self._bundle(middle)) < at:
+                low = middle + 1
+            else:
+                high = middle
+        return max(self.minimum // TILE_WIDTH, low - 1) * TILE_WIDTH
 
     def find(self, record_id: str) -> list[Found]:
         """All records of this id, and those of retries whose lineage it is, oldest first.
@@ -129,7 +155,7 @@ class LogReader:
         timed = _TIMED_ID.match(record_id)
         if timed:
             at = seconds_from_ms(int(timed[1], 16))
-            found = list(self._scan(needle, record_id, self._index_at(at - SLACK_S), at + STORY_S))
+            found = list(self._scan(needle, record_id, self.index_at(at - SLACK_S), at + STORY_S))
             if any(is_about(item.record, record_id) for item in found):
                 return found
         return list(self._scan(needle, record_id, 0, float("inf")))
@@ -160,7 +186,7 @@ class LogReader:
         ids: dict[str, None] = {}
         timed = _TIMED_ID.match(record_id)
         if timed:
-            start = self._index_at(seconds_from_ms(int(timed[1], 16)) - SLACK_S)
+            start = self.index_at(seconds_from_ms(int(timed[1], 16)) - SLACK_S)
             for run, _ in zip(self.runs(start), range(_NEAR_RUNS), strict=False):
                 ids.update(dict.fromkeys(map(_id_of, run.entries())))
         for run, _ in zip(self.runs_back(), range(_NEAR_RUNS), strict=False):
@@ -194,17 +220,6 @@ class LogReader:
                 if is_about(record, record_id) or getattr(record, "lineage", "") == record_id:
                     until = max(until, record.at + STORY_S)
                     yield Found(index, record)
-
-    def _index_at(self, at: Seconds) -> int:
-        """First index of the last full bundle that begins before `at` (binary search)."""
-        low, high = 0, self._sealed // TILE_WIDTH
-        while low < high:
-            middle = (low + high) // 2
-            if _at_of(self._bundle(middle)) < at:
-                low = middle + 1
-            else:
-                high = middle
-        return max(0, low - 1) * TILE_WIDTH
 
     def _bundle(self, index: int) -> Run:
         path = tile_path(ENTRIES, index)

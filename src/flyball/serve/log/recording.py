@@ -8,17 +8,21 @@ or not, with the reason. RecordError (a record too large to be kept) is told and
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 
 from flyball.governor.commands import Notice
 from flyball.ledger.record import RecordError, encode
 from flyball.ledger.verify import unsettled
 from flyball.model.decision import Outcome, Record
+from flyball.serve.log.prune import RetentionThread
 from flyball.serve.log.reader import open_log
+from flyball.serve.log.signing import Signing
 from flyball.serve.log.store import LedgerStore, Pushback
 from flyball.serve.log.writer import LedgerError
+from flyball.serve.witness.collect import CosigningThread
 from flyball.units import Seconds
 
 RETRY_S: Seconds = 0.02
@@ -26,13 +30,15 @@ CLOSE_S_MAX: Seconds = 2.0
 KEPT_MAX = 262_144
 SLICE = 256
 RECORDS_BACK_MAX = 200_000
+UNSIGNED = Signing()
 
 
 class Recorder:
     """Owns the log while the gateway runs. Make and use it on the running loop.
 
-    `on_change(available, detail)` is called when that changes. Raises LedgerError if the log in
-    `folder` cannot be opened.
+    `on_change(available, detail)` is called when that changes. With witnesses in `signing`,
+    checkpoints are cosigned beside it all; records older than `retention_s` are pruned. Raises
+    LedgerError if the log in `folder` cannot be opened.
     """
 
     def __init__(
@@ -42,6 +48,8 @@ class Recorder:
         queue_max: int,
         on_change: Callable[[bool, str], None],
         on_notice: Callable[[Notice], None],
+        signing: Signing = UNSIGNED,
+        retention_s: Seconds | None = None,
         kept_max: int = KEPT_MAX,
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -55,8 +63,19 @@ class Recorder:
         self._detail = ""
         self._timer: asyncio.TimerHandle | None = None
         self.lost = 0
-        self._store = LedgerStore(folder, queue_max=queue_max, on_fault=self._on_fault)
+        self._store = LedgerStore(
+            folder,
+            origin=signing.origin,
+            signers=signing.signers,
+            queue_max=queue_max,
+            on_fault=self._on_fault,
+        )
         self.recovery = self._store.recovery
+        self._cosigning = self._retention = None
+        if signing.trust is not None:
+            self._cosigning = CosigningThread(folder, signing.trust, self._on_cosigned)
+        if retention_s is not None:
+            self._retention = RetentionThread(folder, retention_s, time, self._on_prune_fault)
 
     @property
     def detail(self) -> str:
@@ -121,7 +140,11 @@ class Recorder:
         while self._kept and monotonic() < until:
             if not self._offer_some():
                 sleep(RETRY_S)
-        return self._store.close() + len(self._kept) + self.lost
+        lost = self._store.close() + len(self._kept) + self.lost
+        for thread in (self._cosigning, self._retention):
+            if thread is not None:
+                thread.stop()
+        return lost
 
     def _keep(self, entries: list[bytes]) -> None:
         room = max(0, self._kept_max - len(self._kept))
@@ -153,6 +176,20 @@ class Recorder:
     def _refuse(self, fault: RecordError) -> None:
         self.lost += 1
         self._on_notice(Notice("error", "record-refused", str(fault)))
+
+    def _on_cosigned(self, detail: str) -> None:
+        """From the cosigning thread."""
+        level = "warning" if detail else "info"
+        text = f"no quorum of witnesses: {detail}" if detail else "the witnesses cosign again"
+        self._say_soon(Notice(level, "ledger-cosign", text))
+
+    def _on_prune_fault(self, text: str) -> None:
+        """From the retention thread."""
+        self._say_soon(Notice("warning", "ledger-retention", text))
+
+    def _say_soon(self, notice: Notice) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the process ends
+            self._loop.call_soon_threadsafe(self._on_notice, notice)
 
     def _on_fault(self, available: bool, detail: str) -> None:
         """From the log's thread."""

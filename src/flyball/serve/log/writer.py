@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from flyball.ledger.checkpoint import Checkpoint, CheckpointError, parse
-from flyball.ledger.note import Signer, sign_note
+from flyball.ledger.checkpoint import Checkpoint, CheckpointError, parse, parse_size
+from flyball.ledger.note import NoteError, Signer, sign_note
 from flyball.ledger.tiles import (
     ENTRIES,
     TILE_WIDTH,
@@ -167,7 +167,7 @@ class LogWriter:
                 raise self._damaged(f"the folder {FOLDER} is empty")
             starts = [0]
         try:
-            self._tiles = open_tiles(starts[0], self._read)
+            self._tiles = open_tiles(starts[0], self._read, self._minimum())
         except (TileError, ValueError) as error:
             raise self._damaged(str(error)) from None
         end, place, torn = starts[0], 0, 0
@@ -205,6 +205,14 @@ class LogWriter:
         """Write again the full files that a kill left absent or short, then claim what is there."""
         self._files = [(path, data) for path, data in self._files if self._read(path) != data]
         self.checkpoint()
+
+    def _minimum(self) -> int:
+        """Below it, entries were pruned: the file is written before the first of them goes."""
+        raw = self._read("minimum")
+        try:
+            return parse_size((raw or b"0\n").decode().removesuffix("\n"))
+        except (NoteError, UnicodeDecodeError):
+            raise self._damaged("its file of the pruned entries holds no index") from None
 
     def _claimed(self) -> Checkpoint | None:
         raw = self._read("checkpoint")

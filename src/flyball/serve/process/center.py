@@ -22,6 +22,7 @@ from flyball.pricing.problem import Problem
 from flyball.serve.config import Config
 from flyball.serve.engines.scrape import ScrapeLimits, Scraper, Target, targets
 from flyball.serve.log.recording import Recorder
+from flyball.serve.log.signing import load_signing
 from flyball.serve.process.notices import NoticeLog
 from flyball.serve.process.pages import Condition, Reading
 from flyball.serve.process.reload import Reloader, fixed_changes
@@ -34,6 +35,7 @@ from flyball.units import MS_PER_S, Seconds
 
 SOLVE_S_MAX: Seconds = 4.0
 REASON_CHARS_MAX = 2000
+_DAY_S: Seconds = 86_400.0
 WATCHED_STARTS = (b'{"kind":"loop-action"', b'{"kind":"turned-away"')
 
 
@@ -78,6 +80,8 @@ class Center:
             queue_max=config.ledger.queue_max,
             on_change=self._ledger_changed,
             on_notice=self.notices.say,
+            signing=load_signing(config.ledger.keys, config.ledger.trust),
+            retention_s=_retention_s(config.ledger.retention_days),
         )
         self._solver = SolverThread(Solver, self._solved, self.now, SOLVE_S_MAX)
         self._scraper = Scraper(read_metrics, self._sampled, self.now, scrape_limits(config))
@@ -245,6 +249,10 @@ class Center:
             reason=reason,
         )
         self.record(record)
+
+
+def _retention_s(days: float | None) -> Seconds | None:
+    return None if days is None else days * _DAY_S
 
 
 def _numbers(fleet: Fleet) -> dict[str, int]:

@@ -4,16 +4,22 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flyball.governor.commands import Notice
 from flyball.ledger.record import encode
+from flyball.ledger.trust import parse_trust
+from flyball.ledger.verify import check_log
 from flyball.model.decision import ConfigSet
 from flyball.serve.log.reader import open_log
 from flyball.serve.log.recording import Recorder
+from flyball.serve.log.signing import Signing
 from flyball.serve.log.store import LedgerStore
 from flyball.serve.log.writer import LedgerError
+from support.signers import LOG, ORIGIN, WITNESSES
+from support.witnesses import witness_on
 
 
 def record(number: int, size: int = 0) -> ConfigSet:
@@ -27,7 +33,7 @@ def ids(folder: Path) -> list[str]:
 class Scene:
     """A recorder on a folder, with what it told."""
 
-    def __init__(self, folder: Path, **bounds: int) -> None:
+    def __init__(self, folder: Path, **bounds: Any) -> None:
         self.changes: list[tuple[bool, str]] = []
         self.notices: list[Notice] = []
         self.recorder = Recorder(
@@ -147,3 +153,64 @@ def test_all_acknowledged_records_survive_a_kill(tmp_path: Path) -> None:
     assert store.recovery.size >= acked > 0
     store.close()
     assert ids(tmp_path)[:acked] == [f"c{number}" for number in range(acked)]
+
+
+def test_with_keys_and_witnesses_the_checkpoint_is_signed_and_cosigned(tmp_path: Path) -> None:
+    logs = {ORIGIN: [LOG.key]}
+    with witness_on(tmp_path / "w", [WITNESSES[0]], logs) as witness:
+        lines = [
+            f"log {LOG.key.text()}",
+            f"witness w {WITNESSES[0].key.text()} {witness.url}",
+            "quorum w",
+        ]
+        trust = parse_trust("\n".join(lines))
+
+        async def run() -> None:
+            scene = Scene(tmp_path / "log", signing=Signing(ORIGIN, (LOG,), trust))
+            for number in range(50):
+                scene.recorder.record(record(number))
+            assert scene.recorder.close() == 0
+            await asyncio.sleep(0)
+            assert scene.notices == []
+
+        asyncio.run(run())
+    report = check_log(open_log(tmp_path / "log").read, trust)
+    assert report.is_sound and report.size == 50
+    assert report.cosigned is not None and report.cosigned.checkpoint.size == 50
+
+
+def test_a_lost_quorum_is_a_warning_and_recording_goes_on(tmp_path: Path) -> None:
+    lines = [
+        f"log {LOG.key.text()}",
+        f"witness w {WITNESSES[0].key.text()} http://127.0.0.1:9",
+        "quorum w",
+    ]
+    signing = Signing(ORIGIN, (LOG,), parse_trust("\n".join(lines)))
+
+    async def run() -> None:
+        scene = Scene(tmp_path, signing=signing)
+        scene.recorder.record(record(1))
+        for _ in range(500):
+            await asyncio.sleep(0.02)
+            if scene.notices:
+                break
+        assert [one.code for one in scene.notices] == ["ledger-cosign"]
+        assert scene.notices[0].level == "warning" and scene.changes == []
+        assert scene.recorder.close() == 0
+
+    asyncio.run(run())
+    assert ids(tmp_path) == ["c1"]
+
+
+def test_records_past_their_retention_go(tmp_path: Path) -> None:
+    async def run(**bounds: float) -> None:
+        scene = Scene(tmp_path, **bounds)
+        for number in range(600 if not bounds else 0):
+            scene.recorder.record(record(number))
+        await asyncio.sleep(0.1)
+        assert scene.recorder.close() == 0
+
+    asyncio.run(run())
+    asyncio.run(run(retention_s=3600.0))  # these records are of 1970
+    assert open_log(tmp_path).minimum == 0  # all of them are in the open segment: not sealed yet
+    assert len(ids(tmp_path)) == 600
