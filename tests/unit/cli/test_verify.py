@@ -84,8 +84,9 @@ def test_json(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("quorum", "code"), [([], 0), (["--quorum", "2"], 0), (["--quorum", "3"], 1), (["--quorum", "0"], 0)]
-)  # fmt: skip
+    ("quorum", "code"),
+    [([], 0), (["--quorum", "2"], 0), (["--quorum", "3"], 1), (["--quorum", "0"], 0)],
+)
 def test_the_quorum(folder: Path, quorum: list[str], code: int) -> None:
     result = run(folder, *KEYS, *WITNESS_KEYS, *quorum)
     assert result.exit_code == code

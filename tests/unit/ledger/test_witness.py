@@ -21,6 +21,7 @@ from flyball.ledger.witness import (
 from support.signers import LOG, ORIGIN, signed, signer
 
 LEAVES = [leaf_hash(b"%d" % number) for number in range(600)]
+HASH = "A" * 43 + "=\n"
 FORK = [*LEAVES[:100], *(leaf_hash(b"forged %d" % number) for number in range(100, 600))]
 
 
@@ -171,11 +172,11 @@ def test_any_key_of_the_origin_will_do() -> None:
         b"old -1\n\n" + signed(5, bytes(32)).encode(),
         b"new 0\n\n" + signed(5, bytes(32)).encode(),
         b"old 0\nAAAA\n\n" + signed(5, bytes(32)).encode(),
-        b"old 0\n" + b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n" * 64 + b"\n" + signed(5, bytes(32)).encode(),
+        f"old 0\n{HASH * 64}\n{signed(5, bytes(32))}".encode(),
         b"old 0\n\n\xff\xfe",
         b"old 0\n\nno checkpoint\n\n",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_submission_is_a_bad_request(body: bytes) -> None:
     assert at(0).ask(body).status == 400
 

@@ -56,7 +56,8 @@ def edge_cases(folder: Folder) -> Iterator[Case]:
 def _edge(one: dict[str, Any]) -> tuple[bytes, bytes, bytes] | None:
     """(key, signature, message), or None if it is no case."""
     if one.keys() >= {"pub_key", "signature", "message"}:
-        return tuple(bytes.fromhex(one[name]) for name in ("pub_key", "signature", "message"))  # type: ignore[return-value]
+        key, signature, message = (one[name] for name in ("pub_key", "signature", "message"))
+        return bytes.fromhex(key), bytes.fromhex(signature), bytes.fromhex(message)
     if one.keys() >= {"key", "sig", "msg"}:
         return bytes.fromhex(one["key"]), bytes.fromhex(one["sig"]), one["msg"].encode()
     return None
