@@ -152,21 +152,26 @@ def test_observing_only_it_is_written_down_but_goes_on() -> None:
     assert "session_budget_spent" in intent(step(core, 2, 5.0)).advice
 
 
-def test_without_room_a_first_step_waits_and_begins_when_one_has_gone() -> None:
-    core = governor(kv_ratio_max=1e-3, idle_s_max=40.0)
+def test_without_room_a_first_step_waits_for_its_turn() -> None:
+    core = governor(kv_ratio_max=1e-3)
     step(core, 0, 1.0, session="old")
     said = step(core, 0, 2.0, session="new")
     assert [type(one) for one in said if not isinstance(one, Record)] == [Hold]
     assert intent(step(core, 1, 3.0, session="old")), "one that has begun goes on"
-    begun: list = []
+    begun = [one for at in range(4, 8) for one in core.handle(Tick(at=float(at)))]
+    assert [one.request_id for one in begun if isinstance(one, Forward)] == ["new0"]
+
+
+def test_one_that_waits_in_vain_is_told_how_things_stand() -> None:
+    core = governor(kv_ratio_max=1e-3)
+    step(core, 0, 1.0, session="old")
+    core.state.programs.in_time_share = 0.5
+    step(core, 0, 2.0, session="new")
     for at in range(4, 32):
-        begun += core.handle(Tick(at=float(at)))
-    forwards = [one.request_id for one in begun if isinstance(one, Forward)]
-    assert forwards == [] or forwards == ["new0"]
-    if not forwards:
-        no = refusal(core.handle(DeadlinePassed(at=32.0, request_id="new0")))
-        assert (no.code, no.fault.status, no.fault.should_retry) == ("sessions_full", 429, True)
-        assert 1.0 <= no.retry_after_s <= 60.0
+        assert not any(isinstance(one, Forward) for one in core.handle(Tick(at=float(at))))
+    no = refusal(core.handle(DeadlinePassed(at=32.0, request_id="new0")))
+    assert (no.code, no.fault.status, no.fault.should_retry) == ("sessions_full", 429, True)
+    assert 1.0 <= no.retry_after_s <= 60.0
 
 
 def test_a_later_step_is_placed_late_where_a_first_one_waits() -> None:

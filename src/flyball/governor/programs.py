@@ -34,6 +34,7 @@ STEP_PRIOR_S: Seconds = 15.0
 RATE_MEMORY_S: Seconds = 60.0
 BEGIN_MEMORY_S: Seconds = 120.0
 LATE_STEP = 1.0 / 32.0
+IN_TIME_STEP = 1.0 / 256.0
 LATE_MEMORY_S: Seconds = 10.0
 
 
@@ -266,15 +267,19 @@ class Programs:
 
     `late_share` = steps lately placed only because they were not the first of their session: while
     it is high no new session begins. `kv_running` = prompt tokens of sessions' calls under way.
+    `in_time_share` = of all requests that ended lately; while it is high one more session than the
+    KV has room for may begin now and then (`extra_at` = when the last one began).
     """
 
-    __slots__ = ("by_class", "knock_at", "kv_running", "late_share")
+    __slots__ = ("by_class", "extra_at", "in_time_share", "knock_at", "kv_running", "late_share")
 
     def __init__(self) -> None:
         self.by_class: dict[str, ClassPrograms] = {}
         self.late_share = 0.0
         self.knock_at: Seconds = 0.0
         self.kv_running = 0
+        self.in_time_share = 1.0
+        self.extra_at: Seconds = 0.0
 
     def adopt(self, classes: tuple[RequestClass, ...]) -> None:
         """The classes in force; those that have no sessions any more are forgotten."""
@@ -304,6 +309,10 @@ class Programs:
             if other is not group and other.density() >= density:
                 taken += other.context_live + other.wanting()
         return taken
+
+    def note_ended(self, in_time: bool) -> None:
+        """A request of any class came to an end; refused is not in time."""
+        self.in_time_share += IN_TIME_STEP * (float(in_time) - self.in_time_share)
 
     def note_placed(self, is_late: bool) -> None:
         """A step of a session begun was placed, in spite of its price or promise if `is_late`."""

@@ -21,6 +21,8 @@ from flyball.model.request import SessionBudget, SessionRules
 from flyball.units import Seconds, Tokens, Usd
 
 LATE_SHARE_MAX = 0.25
+CALM = 0.99
+EXTRA_S: Seconds = 4.0
 # The head of the line is priced no more often than this.
 KNOCK_S: Seconds = 0.05
 RETRY_AFTER_S_MIN, RETRY_AFTER_S_MAX = 1.0, 60.0
@@ -50,7 +52,7 @@ def enter(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Refu
     if program.is_admitted or state.policy.mode == "observe":
         return None
     flight.bid_usd = group.value_usd
-    if not group.line and _has_room(state, flight, group):
+    if not group.line and _has_room(state, flight, group, at):
         return None
     if len(group.line) >= min(LINE_MAX, state.policy.resilience.held_max):
         return _full(group, group.wait_s())
@@ -85,7 +87,7 @@ def knock(state: State, at: Seconds) -> Flight | None:
             line.popleft()
         if line:
             flight = state.flights[line[0]]
-            if _has_room(state, flight, group):
+            if _has_room(state, flight, group, at):
                 return flight
     return None
 
@@ -110,7 +112,7 @@ def placed(state: State, flight: Flight, at: Seconds, usd: Usd) -> None:
     if program.is_admitted:
         state.programs.note_placed(bool(flight.advice))
     elif group is not None:
-        program.asked_at = at
+        program.asked_at = state.programs.extra_at = at
         group.admit(program, flight.prompt_tokens)
 
 
@@ -145,11 +147,12 @@ def no_room(state: State, flight: Flight) -> Refusal | None:
     return _full(group, group.wait_s())
 
 
-def _has_room(state: State, flight: Flight, group: ClassPrograms) -> bool:
+def _has_room(state: State, flight: Flight, group: ClassPrograms, at: Seconds) -> bool:
     """Whether its context fits beside those of its class and of worthier ones, also to come.
 
     Nested limits, as booking limits of fares are (Littlewood 1972; Belobaba 1989): a class worth
-    less per token and second never fills what a worthier one wants.
+    less per token and second never fills what a worthier one wants. Full KV costs only time to
+    compute prompts anew: while all classes are in time, that is tried, one session at a time.
     """
     programs, workers = state.programs, state.policy.workers
     if programs.late_share > LATE_SHARE_MAX:
@@ -159,7 +162,9 @@ def _has_room(state: State, flight: Flight, group: ClassPrograms) -> bool:
         return True
     wanted = max(float(flight.prompt_tokens), group.context_mean)
     taken = workers * before + wanted
-    return taken <= group.rules.kv_ratio_max * _kv_open(state, flight)
+    if taken <= group.rules.kv_ratio_max * _kv_open(state, flight):
+        return True
+    return programs.in_time_share >= CALM and at - programs.extra_at >= EXTRA_S
 
 
 def _kv_open(state: State, flight: Flight) -> float:

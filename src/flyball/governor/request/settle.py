@@ -316,6 +316,8 @@ def _close(
     good = kind == "served" and status < 400
     output_tokens = served.output_tokens if served else 0
     in_time = good and _in_time(flight, at, output_tokens or flight.output_tokens)
+    if state.programs.by_class and kind != "client-gone":
+        state.programs.note_ended(in_time)
     if flight.program is not None:
         program.closed(state, flight, at, good, served.input_tokens if served else 0, output_tokens)
     if not good and flight.head.body_digest:

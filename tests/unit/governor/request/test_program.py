@@ -100,3 +100,20 @@ def test_the_line_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     said = found.handle(RequestArrived(at=1.0, request_id="c", head=head, draw=0.5))
     assert said[-2].refusal.code == "sessions_full"
     assert "2 wait" in said[-2].refusal.message
+
+
+def test_beyond_its_kv_one_more_begins_now_and_then_while_all_are_in_time() -> None:
+    found = core()
+    fill(found.state, "cheap", KV)
+    at = 1.0 + program.EXTRA_S
+    assert ask(found, "a", at)
+    assert not ask(found, "b", at + 0.5 * program.EXTRA_S)
+    found.state.programs.in_time_share = program.CALM - 0.01
+    assert not ask(found, "c", at + 10.0 * program.EXTRA_S)
+
+
+def test_what_ends_late_is_noticed_whoever_asked_for_it() -> None:
+    found = core()
+    assert ask(found, "a", 1.0)
+    found.handle(Served(at=500.0, request_id="a", status=200, output_tokens=5))
+    assert found.state.programs.in_time_share < 1.0
