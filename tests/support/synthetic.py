@@ -1,8 +1,8 @@
 """What are the tiles of a tree of a thousand million entries, without a thousand million entries?
 
 Nearly all leaves are alike, so a subtree without a special one has the same hash as any other of
-its height; the paths to the special leaves are computed when they are asked for. Special leaves stand
-where the tests look, so that a wrong index leads to a wrong hash.
+its height; the paths to the special leaves are computed when they are asked for. Special leaves
+stand where the tests look, so that a wrong index leads to a wrong hash.
 """
 
 from bisect import bisect_left
