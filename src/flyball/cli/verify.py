@@ -6,8 +6,11 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
+from flyball.cli.verify_proofs import ENDING, judge_proof, write_proofs
 from flyball.ledger.note import NoteError, VerifierKey
+from flyball.ledger.record import RecordError
 from flyball.ledger.tiles import Read, TileError
+from flyball.ledger.tree import ProofError
 from flyball.ledger.trust import NO_QUORUM, Judged, Trust, parse_trust, trust_of
 from flyball.ledger.verify import Inclusion, Report, check_log
 from flyball.serve.log.audit import audit_folder
@@ -19,7 +22,7 @@ _SHOWN_OPEN = 5
 
 
 @click.command("verify")
-@click.argument("log", metavar="FOLDER|URL")
+@click.argument("log", metavar="FOLDER|URL|PROOF")
 @click.option("--key", "keys", multiple=True, metavar="VKEY", help="A key of the log; repeatable.")
 @click.option(
     "--witness-key", "witness_keys", multiple=True, metavar="VKEY",
@@ -42,6 +45,10 @@ _SHOWN_OPEN = 5
     help="A record that must be in the log; repeatable.",
 )  # fmt: skip
 @click.option(
+    "--proofs", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Write a proof file of each record named by --id there.",
+)  # fmt: skip
+@click.option(
     "--pruned-below", default=0, type=click.IntRange(min=0), metavar="INDEX",
     help="Accept that entries below this index were removed after their retention.",
 )  # fmt: skip
@@ -54,16 +61,20 @@ def command(
     policy: Path | None,
     older: tuple[Path, ...],
     record_ids: tuple[str, ...],
+    proofs: Path | None,
     pruned_below: int,
     output: str,
 ) -> None:
     """Verify a log offline: signatures, quorum, every entry and tile, every request's story.
 
-    Only public keys and files are needed, no gateway. Exit codes: 0 nothing is wrong, 1 something
+    Only public keys and files are needed, no gateway. A file PROOF.tlog-proof (C2SP tlog-proof) is
+    verified alone, without the log. Exit codes: 0 nothing is wrong, 1 something
     is (each problem on a line), 2 the log or a key could not be read.
     """
     try:
         trust = _trust(keys, witness_keys, quorum, policy)
+        if log.endswith(ENDING):
+            _verify_proof(Path(log), trust, output)
         kept = [path.read_bytes().decode() for path in older]
         read, folder = _source(log)
         report = check_log(
@@ -71,6 +82,9 @@ def command(
         )
         problems, remarks = audit_folder(folder) if folder else ([], [])
         problems += _pruned(read, pruned_below)
+        if proofs is not None and report.is_sound and not problems:
+            for path in write_proofs(report, read, proofs):
+                click.echo(f"wrote {path}", err=True)
     except OSError as error:
         _fail(f"{error.filename or log} cannot be read: {error.strerror or error}.")
     except (LedgerError, NoteError, TileError, UnicodeDecodeError) as error:
@@ -85,6 +99,25 @@ def command(
         click.echo(msgspec.json.format(msgspec.json.encode(told)).decode())
     else:
         _print(told)
+    raise click.exceptions.Exit(0 if told["ok"] else 1)
+
+
+def _verify_proof(path: Path, trust: Trust | None, output: str) -> NoReturn:
+    if trust is None:
+        raise click.UsageError("A proof is worth what its signatures are: give --key or --trust.")
+    try:
+        told = judge_proof(path, trust)
+    except (ProofError, RecordError, NoteError) as error:
+        told = {"ok": False, "problems": [f"{error}."]}
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(told)).decode())
+    elif told["ok"]:
+        click.echo(f"record    entry {told['index']} of {told['origin']} at {told['size']} entries")
+        click.echo(f"signed    {', '.join(told['signed_by'])}")
+        click.echo(f"cosigned  {', '.join(told['cosigned_by']) or 'not asked for'}")
+        click.echo(msgspec.json.encode(told["record"]).decode())
+    else:
+        click.echo(f"PROBLEM   {told['problems'][0]}")
     raise click.exceptions.Exit(0 if told["ok"] else 1)
 
 

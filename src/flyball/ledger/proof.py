@@ -10,7 +10,15 @@ from msgspec import Struct
 
 from flyball.ledger.checkpoint import CheckpointError, parse, parse_size
 from flyball.ledger.note import NoteError, decode_base64
-from flyball.ledger.tiles import Read, stored_subtree
+from flyball.ledger.tiles import (
+    ENTRIES,
+    TILE_WIDTH,
+    Read,
+    TileError,
+    stored_subtree,
+    tile_path,
+    unpack,
+)
 from flyball.ledger.tree import (
     HASH_BYTES,
     ProofError,
@@ -59,6 +67,17 @@ def prove(index: int, note: str, read: Read) -> LoggedProof:
     """
     size = parse(note).size
     return LoggedProof(index, tuple(inclusion_proof(index, size, stored_subtree(size, read))), note)
+
+
+def entry_at(index: int, size: int, read: Read) -> bytes:
+    """The bytes of entry `index` in a log of `size`; TileError if its bundle is absent or short."""
+    number, place = divmod(index, TILE_WIDTH)
+    width = min(TILE_WIDTH, size - number * TILE_WIDTH)
+    path = tile_path(ENTRIES, number, width)
+    entries = unpack(read(path) or read(tile_path(ENTRIES, number)) or b"")
+    if place >= len(entries):
+        raise TileError(f"{path} is absent or too short")
+    return entries[place]
 
 
 def growth(old_size: int, size: int, read: Read) -> tuple[bytes, ...]:

@@ -180,3 +180,16 @@ def test_no_log_there(tmp_path: Path) -> None:
     result = run(tmp_path / "none")
     assert result.exit_code == 2
     assert "There is no log in" in result.stderr
+
+
+def test_a_pruned_log_is_sound_only_with_the_verifier_s_consent(folder: Path) -> None:
+    """Entries 0 to 255: the verifier says himself that he accepts their absence."""
+    shutil.rmtree(folder / "wal")  # as in a copy: a gateway prunes only what it has sealed
+    (folder / "minimum").write_text("256\n")
+    result = run(folder, *KEYS)
+    assert result.exit_code == 1 and "--pruned-below 256" in result.stdout
+    assert run(folder, *KEYS, "--pruned-below", "256").exit_code == 0
+    for level in ("entries", "0"):
+        (folder / "tile" / level / "000").unlink()
+    assert run(folder, *KEYS, "--pruned-below", "256").exit_code == 0
+    assert run(folder, *KEYS, "--pruned-below", "255").exit_code == 1
