@@ -5,6 +5,7 @@ checkpoints, the write-ahead segments, the cosigned checkpoint. Each of them mus
 a file that belongs to none of these is named.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ def audit_folder(folder: Path) -> tuple[list[str], list[str]]:
     problems: list[str] = []
     remarks: list[str] = []
     size = parse((folder / "checkpoint").read_bytes().decode()).size
-    for path in sorted(one for one in folder.rglob("*") if not one.is_dir()):
+    for path in sorted(_files(folder)):
         name = path.relative_to(folder).as_posix()
         if name in ("checkpoint", COSIGNED) or _BESIDE.fullmatch(name):
             continue
@@ -46,6 +47,17 @@ def audit_folder(folder: Path) -> tuple[list[str], list[str]]:
         if len(problems) >= PROBLEMS_MAX:
             break
     return problems[:PROBLEMS_MAX], remarks
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below; folders that a gateway at work removes meanwhile are passed over."""
+
+    def fault(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for base, _, names in os.walk(folder, onerror=fault):
+        yield from (Path(base, name) for name in names)
 
 
 def _check(folder: Path, name: str, data: bytes, size: int) -> Iterator[tuple[bool, str]]:
@@ -99,7 +111,7 @@ def _widest(folder: Path, place: str, level: str, size: int) -> bytes | None:
     index = int(re.sub(r"[x/]", "", place.split("/", 2)[2]))
     edge = {(height, at): width for height, at, width in widths(size)}
     width = edge.get((0 if level == ENTRIES else int(level), index), TILE_WIDTH)
-    for wide in (TILE_WIDTH, width):
+    for wide in (TILE_WIDTH, width, TILE_WIDTH):  # again: it may have been filled in between
         path = folder / tile_path(level, index, wide)
         if path.is_file():
             return path.read_bytes()

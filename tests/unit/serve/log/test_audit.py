@@ -2,6 +2,8 @@
 
 import random
 import shutil
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from flyball.ledger.trust import trust_of
 from flyball.ledger.verify import COSIGNED, check_log
 from flyball.serve.log.audit import audit_folder
 from flyball.serve.log.reader import files_in
+from flyball.serve.log.store import LedgerStore
 from flyball.serve.log.wal import segment_path
 from flyball.serve.log.writer import LogWriter
 from support import records
@@ -130,3 +133,28 @@ def test_a_segment_rewritten_with_good_checksums_is_found(whole: Path, tmp_path:
     forged = [[b"{}", *runs[0].entries()[1:]], *(run.entries() for run in runs[1:])]
     path.write_bytes(b"".join(frame(run.first, e) for run, e in zip(runs, forged, strict=True)))
     assert f"entry {first} is not the one in the log" in problems_of(folder)[0]
+
+
+def test_a_log_under_way_gives_no_false_alarm(tmp_path: Path) -> None:
+    """A gateway writes, seals and replaces partial tiles while somebody verifies."""
+    folder = tmp_path / "log"
+    store = LedgerStore(folder, origin=ORIGIN, signers=[LOG], checkpoint_interval_s=0.005)
+    is_done = threading.Event()
+
+    def write() -> None:
+        for number in range(6_000):
+            store.append(records.config(number))
+            if number % 20 == 0:
+                time.sleep(0.002)
+        is_done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    sizes = []
+    while not is_done.is_set():
+        report = check_log(files_in(folder), trust_of([LOG.key], [], 0))
+        assert [*report.problems, *audit_folder(folder)[0]] == []
+        sizes.append(report.size)
+    writer.join()
+    assert store.close() == 0
+    assert len(set(sizes)) > 2
