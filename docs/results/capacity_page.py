@@ -12,7 +12,7 @@ from flyball.sim.experiments.troubles import TROUBLES
 
 HERE = Path(__file__).parent
 COMMAND = "python docs/results/make_capacity.py"
-GOVERNED = "governor_hold"  # whom the others are compared with
+GOVERNED = "governor"  # whom the others are compared with
 
 HEAD = """# How much load does a governed fleet carry, beside independent loops?
 <!-- Made by docs/results/make_capacity.py. -->
@@ -37,8 +37,7 @@ readings every 50 ms as their pickers have them, and the governor alike. `tuned_
 that a search over four routers with their weights, thresholds and a retry budget found;
 `tuned_governor` the best of the same search, with as many samples, over the governor's constants;
 both are tuned on one cell and on seeds of their own, and judged on others. `governor` has the
-product's defaults; `governor_hold` besides may hold a call at the gate for half its promised first
-token (`queue_ms_max`), and is the one that stands in "governed / it", paired by seed.
+product's defaults and stands in "governed / it", paired by seed.
 `default_stack` = the endpoint picker at its defaults with a gateway that retries and a cost loop
 that cuts contexts; `pool_split` = weights by hardware, set by hand, and a picker in each pool.
 """

@@ -56,10 +56,9 @@ SAFE_NAMES = (
     "epp_default",
     "tuned_loops",
     "governor",
-    "governor_hold",
     "tuned_governor",
 )
-STRUCK_NAMES = ("default_stack", "epp_default", "tuned_loops", "governor", "governor_hold")
+STRUCK_NAMES = ("default_stack", "epp_default", "tuned_loops", "governor")
 STRUCK_STEP = 0
 VIEW_GATEWAYS = (1, 2, 4, 8)
 VIEW_AGES_MS = (50.0, 250.0, 1000.0, 5000.0)
@@ -278,9 +277,7 @@ def _keep_tuned(name: str, best: Best) -> None:
 
 def views(budget: Budget, said: argparse.Namespace, found: dict[str, Any]) -> Any:
     """Share of the calls in time, by gateways and age, at a few loads."""
-    names = [
-        name for name in ("governor_hold", "epp_default", "tuned_loops") if name in contestants()
-    ]
+    names = [name for name in ("governor", "epp_default", "tuned_loops") if name in contestants()]
 
     def tasks() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
         for gateways, age, step, name in product(VIEW_GATEWAYS, VIEW_AGES_MS, VIEW_STEPS, names):

@@ -39,8 +39,8 @@ def test_the_page_pairs_gains_by_seed_and_names_what_was_not_run(
     page = script("capacity_page", monkeypatch)
     monkeypatch.setattr(page, "HERE", tmp_path)
     steady = {
-        "uniform chat governor_hold 1 g": cell(1.2),
-        "uniform chat governor_hold 2 g": cell(1.5),
+        "uniform chat governor 1 g": cell(1.2),
+        "uniform chat governor 2 g": cell(1.5),
         "uniform chat epp_default 1 r": cell(1.0),
         "uniform chat epp_default 2 r": cell(1.25),
     }

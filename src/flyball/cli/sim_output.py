@@ -87,7 +87,8 @@ def _sessions(one: ProgramReport) -> str:
         f"{spans if one.completed else ''}, {one.failed:,} failed, {one.broken:,} broken, "
         f"{one.open:,} open; {one.steps:,} steps, {one.steps_cut:,} from a cut context, "
         f"{one.steps_broken:,} broken; {one.tool_failures:,} tools failed, "
-        f"{one.compactions:,} compactions; {one.turned_away:,} turned away before their first step, "
+        f"{one.compactions:,} compactions; "
+        f"{one.turned_away:,} turned away before their first step, "
         f"{one.stopped:,} stopped in a circle; {one.wasted_tokens:,} tokens wasted"
     )
 

@@ -63,8 +63,6 @@ class Settled(Struct, frozen=True, kw_only=True, gc=False):
     value_usd: float = 0.0
     cost_usd: float = 0.0
     jurisdiction: str = ""
-    session_step: int = 0
-    is_spared: bool = False
     tokens_cut: Tokens = 0
     copy: str = ""
     served_model: str = ""

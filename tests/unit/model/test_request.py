@@ -1,3 +1,5 @@
+"""What does a class say of itself that is not written down?"""
+
 from flyball.model.request import Promise, RequestClass
 
 

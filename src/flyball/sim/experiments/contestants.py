@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from flyball.model.request import GATE_SHARE
 from flyball.units import Ratio, Usd
 
 
@@ -41,26 +42,28 @@ class Contestant(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 DEFAULTS: dict[str, Contestant] = {
     name: Contestant(core=name)
-    for name in ("least_request", "p2c_ewma", "dynamo_kv", "epp_default", "pool_split", "governor")
+    for name in ("least_request", "p2c_ewma", "dynamo_kv", "epp_default", "pool_split")
 } | {
     "default_stack": Contestant(
         core="epp_default", retry="sdk_default", truncation="threshold_truncation"
     ),
-    "governor_hold": Contestant(core="governor", hold_ratio=0.5),
+    "governor": Contestant(core="governor", hold_ratio=GATE_SHARE),  # as the product does
 }
 
 # The governor with one of its parts taken away, and with nothing but what its rivals have too:
 # where work is placed, by predicted lateness alone.
 ABLATIONS: dict[str, Contestant] = {
-    "all parts": DEFAULTS["governor_hold"],
+    "all parts": DEFAULTS["governor"],
     "no externality": Contestant(
-        core="governor", hold_ratio=0.5, pricing={"externality_weight": 0.0}
+        core="governor", hold_ratio=GATE_SHARE, pricing={"externality_weight": 0.0}
     ),
-    "no KV price": Contestant(core="governor", hold_ratio=0.5, pricing={"kv_price_weight": 0.0}),
+    "no KV price": Contestant(
+        core="governor", hold_ratio=GATE_SHARE, pricing={"kv_price_weight": 0.0}
+    ),
     "no plan prices": Contestant(
-        core="governor", hold_ratio=0.5, pricing={"plan_price_weight": 0.0}
+        core="governor", hold_ratio=GATE_SHARE, pricing={"plan_price_weight": 0.0}
     ),
-    "no holding": DEFAULTS["governor"],
+    "no holding": Contestant(core="governor"),
     "lateness alone": Contestant(
         core="governor",
         pricing={"externality_weight": 0.0, "kv_price_weight": 0.0, "plan_price_weight": 0.0},

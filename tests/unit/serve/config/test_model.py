@@ -7,8 +7,8 @@ from msgspec import Struct
 from flyball.governor.policy import Policy, Pricing, Resilience
 from flyball.model.request import Principal, RequestClass
 from flyball.serve.config import model
-from flyball.serve.config.contracts import ContractSection
 from flyball.serve.config.build import in_seconds
+from flyball.serve.config.contracts import ContractSection
 from flyball.serve.config.limits import Limits
 
 
