@@ -60,7 +60,7 @@ def test_rows_are_printed_and_kept(report: ModuleType, capsys: pytest.CaptureFix
     path = report.write("sample", rows)
     document = json.loads(path.read_text())
     assert document["name"] == "sample"
-    assert set(document["machine"]) == {"cpu", "cores", "python", "kernel", "date"}
+    assert set(document["machine"]) == {"cpu", "cores", "python", "flyball", "kernel", "date"}
     assert document["rows"][0]["spread"] == [1200, 1300]
     assert document["rows"][0]["met"] is True
     assert document["rows"][1]["note"] == "not installed"

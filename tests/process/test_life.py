@@ -82,7 +82,7 @@ def test_a_bad_file_keeps_the_old_one_and_a_good_one_comes_into_force(
     found.write([one], extra="mode: maybe\n")
     found.signal(signal.SIGHUP)
     found.until("config-refused")
-    assert "fleet.yaml:8:7" in found.told and "old one stays in force" in found.told
+    assert "fleet.yaml:9:7" in found.told and "old one stays in force" in found.told
     assert found.ask().count(b'"x"') == 1
     assert 'flyball_config_changes_total{result="refused"} 1' in found.page("/metrics")
     found.write([two])

@@ -40,6 +40,7 @@ EU_ONLY = RequestClass(
     value_usd=0.01,
     promise=Promise(ttft_s=1.0, tpot_s=0.06),
     jurisdictions=("EU",),
+    queue_s_max=0.0,
 )
 BATCH = RequestClass(
     name="batch",

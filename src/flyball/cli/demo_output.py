@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic, sleep
 
 import click
 
@@ -11,6 +12,7 @@ from flyball.serve.load.report import Report
 from flyball.serve.load.text import render
 from flyball.serve.log.reader import LogReader, open_log
 
+PATIENCE_S = 5.0
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -55,15 +57,28 @@ def show(
     """All tables, from the client's side and from the ledger's."""
     click.echo("\nWhat the clients saw")
     click.echo(render(report))
-    log = open_log(ledger)
-    records = [found.record for found in log.since(since) if found.record.at >= since]
-    intents = {(r.id, r.attempt): r for r in records if isinstance(r, Intent)}
-    outcomes = [r for r in records if isinstance(r, Outcome)]
+    log, intents, outcomes = _records(ledger, since)
     _placement(intents, outcomes)
     _refusals(outcomes)
     _prices(boards)
     _pairs(intents, outcomes)
     _one_explained(log, outcomes)
+
+
+def _records(
+    ledger: Path, since: float
+) -> tuple[LogReader, dict[tuple[str, int], Intent], list[Outcome]]:
+    """What was written from `since` on. The log is written a little after the answer: it is read
+    again until each attempt has its end, for a few seconds at most."""
+    give_up_at = monotonic() + PATIENCE_S
+    while True:
+        log = open_log(ledger)
+        records = [found.record for found in log.since(since) if found.record.at >= since]
+        intents = {(r.id, r.attempt): r for r in records if isinstance(r, Intent)}
+        outcomes = [r for r in records if isinstance(r, Outcome)]
+        if intents.keys() <= {(o.id, o.attempts) for o in outcomes} or monotonic() > give_up_at:
+            return log, intents, outcomes
+        sleep(0.1)
 
 
 def _table(title: str, heading: list[str], rows: list[list[str]]) -> None:
