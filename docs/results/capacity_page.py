@@ -52,8 +52,8 @@ grow less than the load. Tables of one or two seeds are first looks, not results
 width means the same step of the grid. The governor's constants were set by hand and not tuned; but
 that calls wait at the gate for half their promise was tried, with that one value, on seed 3 of
 `uniform` and seed 1 of `mixed`, which judge here too, before it became the default; that a cached
-prefix is charged no room was tried on seeds 101 to 104 only. The search on the rivals' side is not yet as long as
-asked, and without `pool_split`.
+prefix is charged no room was tried on seeds 101 to 104 only. The search on the rivals' side is not
+yet as long as asked, and without `pool_split`.
 
 One 8B model; contexts of coding agents at a fifth of the recorded ones, pauses cut at 20 s. Short
 runs: a seed's edge moves by several per cent with the bursts of its four minutes, hence the
