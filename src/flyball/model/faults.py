@@ -259,7 +259,7 @@ FAULTS: dict[str, Fault] = {
         ),
         _fault(
             "session_too_fast",
-            "policy",
+            "fleet",
             429,
             _RATE,
             "This session spends faster than its class may: {detail}.",

@@ -14,8 +14,7 @@ RETRIABLE = {408, 429, 502, 503, 504}
 def test_a_fault_is_complete(fault: Fault) -> None:
     assert FAULTS[fault.code] is fault
     assert re.fullmatch(r"[a-z][a-z0-9_]*", fault.code)
-    # 429 is whoever must wait: for the fleet, or for what policy lets a session spend in a minute.
-    assert fault.status == 429 or (fault.party in ("caller", "policy")) == (fault.status < 500)
+    assert (fault.party in ("caller", "policy")) == (fault.status < 500 and fault.status != 429)
     assert fault.next_step.endswith(".")
     assert {part for _, part, _, _ in Formatter().parse(fault.message) if part} <= {"detail"}
     if fault.should_retry:
