@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from flyball.ledger.ed25519 import KEY_BYTES, SignatureError, check_key, verify
+from flyball.signing.ed25519 import KEY_BYTES, SignatureError, check_key, verify
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

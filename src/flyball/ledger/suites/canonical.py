@@ -9,8 +9,8 @@ import re
 import struct
 from collections.abc import Iterator
 
-from flyball.ledger.jcs import JcsError, canonicalize, number
 from flyball.ledger.suites.cases import Case, Folder
+from flyball.signing.jcs import JcsError, canonicalize, number
 
 _NUMBER_LINE = re.compile(rb"([0-9a-fA-F]{1,16}),(\S*)\r?\n?")
 

@@ -8,9 +8,9 @@ a strict verifier must answer, so `edwards` computes it, and flags that forbid a
 from collections.abc import Iterator
 from typing import Any
 
-from flyball.ledger.ed25519 import verify
 from flyball.ledger.suites.cases import Case, Folder, expected
 from flyball.ledger.suites.edwards import is_valid
+from flyball.signing.ed25519 import verify
 
 _CURVES = ("edwards25519", "Ed25519")
 _REFUSED_FLAGS = {

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flyball.ledger.ed25519 import SignatureError, check_key, verify
+from flyball.signing.ed25519 import SignatureError, check_key, verify
 
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493

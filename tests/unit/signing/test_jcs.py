@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyball.ledger.jcs import JcsError, canonical, canonicalize, number
+from flyball.signing.jcs import JcsError, canonical, canonicalize, number
 
 # Made by Node's JSON.stringify: the hex of a double, and what it is written as.
 NUMBERS = [

@@ -1,0 +1,1 @@
+"""Canonical bytes and signatures: what every signed thing here is built on."""
