@@ -234,6 +234,53 @@ class Metered(Struct, frozen=True, tag=True):
     value: float
 
 
+class BundlesSet(Struct, frozen=True, tag=True):
+    """These policy bundles are in force from now on (digests, workload first; () = none)."""
+
+    at: Seconds
+    digests: tuple[str, ...]
+    by: str = ""
+
+
+class Revoked(Struct, frozen=True, tag=True):
+    """Mandates with one of these revocation ids are void: admit nothing, cut what runs.
+
+    `sequence` counts within `feed`; `made_at` = when the event was signed, by its maker's clock.
+    """
+
+    at: Seconds
+    feed: str
+    sequence: int
+    ids: tuple[str, ...]
+    by: str
+    reason: str
+    made_at: Seconds = 0.0
+
+
+class FeedHeard(Struct, frozen=True, tag=True):
+    """A feed of revocations was heard, complete up to `sequence`: the view is fresh as of `at`."""
+
+    at: Seconds
+    feed: str
+    sequence: int
+
+
+class StopSet(Struct, frozen=True, tag=True):
+    """A named person stops what `scope` says (or lets it go on): no new work, cut what runs.
+
+    `scope` = "all", "class:NAME", "session:KEY", "principal:NAME", "model:NAME" or "site:NAME".
+    """
+
+    at: Seconds
+    scope: str
+    is_stopped: bool
+    by: str
+    reason: str
+    seconded_by: str = ""
+    until: Seconds = 0.0
+    made_at: Seconds = 0.0
+
+
 Event = (
     RequestArrived
     | QuoteAsked
@@ -258,4 +305,8 @@ Event = (
     | HoldSet
     | Actuated
     | Metered
+    | BundlesSet
+    | Revoked
+    | FeedHeard
+    | StopSet
 )

@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from flyball.model.acts import Act
 from flyball.units import Ratio, Seconds, Tokens, Usd
 
 Rule = Literal["price", "fallback-stale-view", "fallback-mispredicted", "single", "probe", "hedge"]
@@ -206,4 +207,4 @@ class TurnedAway(Struct, frozen=True, kw_only=True, tag="turned-away", tag_field
     ids: tuple[str, ...]
 
 
-Record = Intent | Outcome | Feasibility | LoopAction | PricesSet | ConfigSet | TurnedAway
+Record = Intent | Outcome | Feasibility | LoopAction | PricesSet | ConfigSet | TurnedAway | Act

@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from flyball.model.mandate import Mandate
 from flyball.units import Bytes, Ratio, Seconds, Tokens, Usd
 
 Operation = Literal["chat", "completion", "embedding", "response", "message", "infer", "models"]
@@ -158,7 +159,8 @@ class RequestHead(Struct, frozen=True, kw_only=True, gc=False):
     `prefix` = chained 64-bit hashes of the prompt's leading blocks of `prefix_block_bytes` bytes;
     entry i covers blocks 0..i. `body_digest` = 64-bit hash of the prompt, to recognise a repeat;
     `last_digest` = that of what was added last (a tool's result, a user's words), 0 = not read.
-    `quote` = id of the quote it is covered by. `client_rtt_s` and `sent_at` (Unix seconds by the
+    `mandate` = what the driver verified the key to be, where that is a token. `quote` = id of the
+    quote it is covered by. `client_rtt_s` and `sent_at` (Unix seconds by the
     client's clock) tell how far away the client is; 0 = it does not say.
     """
 
@@ -185,3 +187,4 @@ class RequestHead(Struct, frozen=True, kw_only=True, gc=False):
     sent_at: Seconds = 0.0
     last_digest: int = 0
     session_budget: SessionBudget | None = None
+    mandate: Mandate | None = None
