@@ -246,6 +246,9 @@ class Revoked(Struct, frozen=True, tag=True):
     """Mandates with one of these revocation ids are void: admit nothing, cut what runs.
 
     `sequence` counts within `feed`; `made_at` = when the event was signed, by its maker's clock.
+    `subjects` void all that was granted (`Mandate.not_before`) up to `made_at` to "human:ISS|SUB"
+    (`Mandate.human`) or under "session:ISS|SID" (`Mandate.session`, of the human's issuer): who
+    logs in again gets new mandates, which hold.
     """
 
     at: Seconds
@@ -255,6 +258,7 @@ class Revoked(Struct, frozen=True, tag=True):
     by: str
     reason: str
     made_at: Seconds = 0.0
+    subjects: tuple[str, ...] = ()
 
 
 class FeedHeard(Struct, frozen=True, tag=True):
