@@ -33,7 +33,7 @@ def _json(body: bytes) -> dict:
 
 def ask(found, **change: object) -> tuple[int, dict]:
     """Ask until the engines have been read: before that nothing can be promised."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30  # longer than an error is held against a prediction (10 s)
     while True:
         status, _, told = send(found, "/v1/flyball/quote", QUESTION | change)
         if "view of the fleet" not in json.dumps(told) or time.monotonic() > until:

@@ -15,6 +15,8 @@ from flyball.units import Seconds, usd_per_joule, usd_per_second
 LEARN_STEP = 1.0 / 12.0
 BIAS_LOG_MAX = log(4.0)
 OBSERVATIONS_TO_TRUST = 12
+# An engine that nothing was sent to since says nothing against its predictions any more.
+DISTRUST_S: Seconds = 10.0
 KV_COUNTED_MIN = 0.05
 KV_SHARE_MAX = 1.25
 KV_SHARE_STEP = 0.1
@@ -45,6 +47,8 @@ class EndpointState:
         "circuit_until",
         "decode",
         "departure_s",
+        "doubted_at",
+        "doubted_by",
         "draining",
         "failures",
         "first_byte_at",
@@ -151,6 +155,8 @@ class EndpointState:
         self.departure_s: Seconds = 0.0
         self.first_byte_at: Seconds = float("-inf")
         self.observations = 0
+        self.doubted_at: Seconds = 0.0
+        self.doubted_by = -1
         self.failures = 0
         self.circuit_until: Seconds = 0.0
         self.circuit_open_s: Seconds = 0.0
@@ -273,6 +279,20 @@ class EndpointState:
         return abs(self.ttft_drift) > log(1.0 + ratio_max) or self.ttft_error > log(
             1.0 + NOISE_RATIO * ratio_max
         )
+
+    def is_doubted(self, at: Seconds, ratio_max: float) -> bool:
+        """`is_mispredicted`, but not by errors that nothing has borne out for `DISTRUST_S`.
+
+        Where distrust keeps work away, no later prediction could ever clear it.
+        """
+        if not self.is_mispredicted(ratio_max):
+            return False
+        if self.doubted_by != self.observations:
+            self.doubted_by, self.doubted_at = self.observations, at
+        elif at - self.doubted_at > DISTRUST_S:
+            self.ttft_error = self.ttft_drift = 0.0
+            return False
+        return True
 
     def note_first_byte(self, at: Seconds) -> None:
         """Learn how long one request holds up the next, while some are waiting.

@@ -142,7 +142,7 @@ class FleetView:
             self.audited_count += 1
             if state.has_metrics:
                 self.stale_count += state.quality(at, pricing.view_age_s_max) == "stale"
-            self.mispredicted_count += state.is_mispredicted(pricing.mispredict_ratio_max)
+            self.mispredicted_count += state.is_doubted(at, pricing.mispredict_ratio_max)
 
     @property
     def untrusted(self) -> str:

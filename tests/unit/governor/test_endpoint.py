@@ -2,7 +2,7 @@
 
 from math import log
 
-from flyball.governor.endpoint import OBSERVATIONS_TO_TRUST, EndpointState
+from flyball.governor.endpoint import DISTRUST_S, OBSERVATIONS_TO_TRUST, EndpointState
 from flyball.model.signals import EngineSample
 from support import fleets
 
@@ -77,6 +77,17 @@ def test_a_model_of_the_wrong_shape_is_distrusted() -> None:
         one.learn_ttft(0.1 * one.ttft_bias, 0.02 if number % 2 else 0.5, one.ttft_bias_log)
     assert one.is_mispredicted(0.3)
     assert not endpoint().is_mispredicted(0.3), "no verdict without observations"
+
+
+def test_an_old_error_is_not_held_against_an_engine_that_gets_no_work() -> None:
+    one = endpoint()
+    for number in range(4 * OBSERVATIONS_TO_TRUST):
+        one.learn_ttft(0.1 * one.ttft_bias, 0.02 if number % 2 else 0.5, one.ttft_bias_log)
+    assert one.is_doubted(100.0, 0.3) and one.is_doubted(100.0 + DISTRUST_S, 0.3)
+    one.learn_ttft(0.1 * one.ttft_bias, 0.5, one.ttft_bias_log)
+    assert one.is_doubted(101.0 + DISTRUST_S, 0.3), "borne out by another one"
+    assert not one.is_doubted(102.0 + 2 * DISTRUST_S, 0.3)
+    assert not one.is_mispredicted(0.3)
 
 
 def test_the_prefill_rate_fades() -> None:
