@@ -4,7 +4,7 @@ Everything is recomputed from the public files (bundles, tiles, checkpoint), rea
 that is passed in. Problems come back as plain sentences; at most PROBLEMS_MAX are kept.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +13,7 @@ from flyball.ledger.checkpoint import Checkpoint, CheckpointError, parse
 from flyball.ledger.note import NoteError
 from flyball.ledger.proof import growth
 from flyball.ledger.record import RecordError, decode, is_about
+from flyball.ledger.story import Completeness
 from flyball.ledger.tiles import (
     ENTRIES,
     TILE_WIDTH,
@@ -34,15 +35,10 @@ from flyball.ledger.tree import (
     verify_inclusion,
 )
 from flyball.ledger.trust import NO_QUORUM, Judged, Trust, judge
-from flyball.model.decision import Intent, Outcome, Record
-from flyball.units import Seconds
 
 # The newest checkpoint that a quorum of witnesses cosigned stands beside the newest of all.
 COSIGNED = "checkpoint.cosigned"
 PROBLEMS_MAX = 100
-# How far apart the clocks of two gateway workers may be, and how late an outcome may be recorded.
-CLOCK_SLACK_S: Seconds = 5.0
-OUTCOME_SLACK_S: Seconds = 60.0
 
 
 class Inclusion(Struct, frozen=True):
@@ -75,80 +71,6 @@ class Report(Struct, frozen=True):
     def is_sound(self) -> bool:
         """Whether nothing at all was found wrong."""
         return not self.problems_count
-
-
-class Completeness:
-    """Checks that each intent has one outcome after it, as records pass by in their order.
-
-    `is_cut`: what came before the first of them was pruned, so that an outcome near the cut may
-    stand without its intent.
-    """
-
-    def __init__(self, is_cut: bool = False) -> None:
-        self.open: dict[str, Intent] = {}
-        self._closed: set[str] = set()
-        self._newest_at: Seconds = float("-inf")
-        self._cut_at: Seconds = float("-inf")
-        self._is_cut = is_cut
-
-    def add(self, index: int, record: Record) -> str:
-        """Take the next record; the problem with it as a sentence, or ""."""
-        self._newest_at = max(self._newest_at, record.at)
-        if self._is_cut:
-            self._cut_at, self._is_cut = record.at, False
-        if isinstance(record, Intent):
-            return self._add_intent(index, record)
-        if isinstance(record, Outcome):
-            return self._add_outcome(index, record)
-        return ""
-
-    def _add_intent(self, index: int, intent: Intent) -> str:
-        before = self.open.get(intent.id)
-        self.open[intent.id] = intent
-        if intent.id in self._closed:
-            return f"Entry {index}: an intent for {intent.id} follows its outcome."
-        if before is not None and intent.attempt <= before.attempt:
-            return (
-                f"Entry {index}: attempt {intent.attempt} of {intent.id} follows attempt "
-                f"{before.attempt}."
-            )
-        return ""
-
-    def _add_outcome(self, index: int, outcome: Outcome) -> str:
-        intent = self.open.pop(outcome.id, None)
-        if outcome.id in self._closed:
-            return f"Entry {index}: a second outcome for {outcome.id}."
-        self._closed.add(outcome.id)
-        began_at = outcome.at - outcome.e2e_s
-        is_before_cut = began_at <= self._cut_at + OUTCOME_SLACK_S
-        if intent is None and outcome.outcome == "served" and not is_before_cut:
-            return f"Entry {index}: {outcome.id} was served without an intent before it."
-        if intent is not None and outcome.at < intent.at - CLOCK_SLACK_S:
-            back_s = intent.at - outcome.at
-            return (
-                f"Entry {index}: the outcome of {outcome.id} is {back_s:.1f} s before its intent."
-            )
-        return ""
-
-    def overdue(self) -> list[str]:
-        """Sentences for intents whose outcome is missing long after their deadline."""
-        return [
-            f"{intent.id} has an intent but no outcome, "
-            f"{self._newest_at - intent.deadline_at:.0f} s after its deadline."
-            for intent in self.open.values()
-            if intent.deadline_at + OUTCOME_SLACK_S < self._newest_at
-        ]
-
-
-def unsettled(records: Iterable[Record]) -> list[Intent]:
-    """The last intent of each request that has no outcome among `records`, oldest first.
-
-    After a kill these are the requests whose end nobody saw: the driver closes them as "lost".
-    """
-    story = Completeness()
-    for index, record in enumerate(records):
-        story.add(index, record)
-    return list(story.open.values())
 
 
 def check_log(
@@ -357,7 +279,7 @@ class _LogCheck:
             root=self._claimed.root,
             problems=tuple(self._problems),
             problems_count=self._count,
-            open_intents=tuple(self._story.open),
+            open_intents=self._story.open_ids,
             signed=self._signed,
             cosigned=self._cosigned,
             found=found,

@@ -8,7 +8,7 @@ from flyball.ledger.record import encode
 from flyball.ledger.tiles import ENTRIES, OpenTiles, pack, prunable, tile_path
 from flyball.ledger.tree import ProofError, leaf_hash, verify_inclusion
 from flyball.ledger.trust import trust_of
-from flyball.ledger.verify import COSIGNED, Report, check_log, prove_entry, unsettled
+from flyball.ledger.verify import COSIGNED, Report, check_log, prove_entry
 from flyball.model.decision import Record
 from support import records
 from support.signers import LOG, WITNESS_KEYS, WITNESSES, signed, signer
@@ -174,11 +174,6 @@ def test_problems_are_bounded_but_counted() -> None:
     report = check([records.outcome(records.intent(n)) for n in range(250)])
     assert len(report.problems) == 100
     assert report.problems_count == 250
-
-
-def test_unsettled_are_the_intents_without_an_outcome() -> None:
-    first, second = records.intent(1), records.intent(2)
-    assert unsettled([first, second, records.outcome(first)]) == [second]
 
 
 def test_prove_entry_refuses_what_is_not_there() -> None:

@@ -13,9 +13,11 @@ from itertools import islice
 from pathlib import Path
 from time import monotonic, sleep, time
 
+import msgspec
+
 from flyball.governor.commands import Notice
 from flyball.ledger.record import RecordError, encode
-from flyball.ledger.verify import unsettled
+from flyball.ledger.story import unsettled
 from flyball.model.decision import Outcome, Record
 from flyball.serve.log.prune import RetentionThread
 from flyball.serve.log.reader import open_log
@@ -128,9 +130,12 @@ class Recorder:
         except (LedgerError, RecordError):  # a log without a checkpoint yet, or of a later version
             return 0
         reason = "the gateway was killed before the outcome was known"
+        last = {intent.id: intent.attempt for intent in open_intents}
         for intent in open_intents:
-            self.record(lost_outcome(intent.id, at, intent.attempt, intent.endpoint, reason))
-        return len(open_intents)
+            lost = lost_outcome(intent.id, at, intent.attempt, intent.endpoint, reason)
+            is_copy = last[intent.id] != intent.attempt
+            self.record(msgspec.structs.replace(lost, outcome="cancelled") if is_copy else lost)
+        return len(last)
 
     def close(self) -> int:
         """Write what waits; how many records could not be written."""
