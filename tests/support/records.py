@@ -3,6 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+from flyball.model.acts import (
+    Act,
+    AdminCall,
+    BundleSet,
+    Commitment,
+    Erasure,
+    MandateSet,
+    Oversight,
+    RevocationSet,
+)
 from flyball.model.decision import (
     Candidate,
     ConfigSet,
@@ -156,6 +166,120 @@ def turned_away(number: int = 0, count: int = 1, **changes: Any) -> TurnedAway:
         "ids": tuple(request_id(at, number + more) for more in range(min(count, 32))),
     }
     return TurnedAway(**(fields | changes))
+
+
+CHAIN = ("a1" * 16, "b2" * 16, "c3" * 16)
+HUMAN = "https://id.example|mari"
+DIGEST = "sha256:" + "d4" * 32
+
+
+def mandate_set(at: float = T0 - 60.0, **changes: Any) -> MandateSet:
+    fields: dict[str, Any] = {
+        "id": f"mandate_{int(at * 1000):011x}",
+        "at": at,
+        "act": "granted",
+        "chain": CHAIN,
+        "human": HUMAN,
+        "by": HUMAN,
+        "delegates": ("agent:planner", "agent:search"),
+        "root_key": "root-1",
+        "expires_at": T0 + 3600.0,
+    }
+    return MandateSet(**(fields | changes))
+
+
+def revocation(at: float = T0 + 100.0, *ids: str, **changes: Any) -> RevocationSet:
+    fields: dict[str, Any] = {
+        "id": f"revocation_{int(at * 1000):011x}",
+        "at": at,
+        "feed": "eu",
+        "sequence": 1,
+        "ids": ids or CHAIN[1:2],
+        "by": HUMAN,
+        "reason": "laptop lost",
+        "cut": 2,
+        "effect_s": 0.4,
+    }
+    return RevocationSet(**(fields | changes))
+
+
+def bundle_set(at: float = T0 - 120.0, **changes: Any) -> BundleSet:
+    fields: dict[str, Any] = {
+        "id": f"bundle_{int(at * 1000):011x}",
+        "at": at,
+        "digest": DIGEST,
+        "role": "site",
+        "version": 3,
+        "in_force": True,
+        "signers": ("k1", "k2"),
+        "by": "ops|olav",
+    }
+    return BundleSet(**(fields | changes))
+
+
+def oversight(at: float = T0 + 50.0, **changes: Any) -> Oversight:
+    fields: dict[str, Any] = {
+        "id": f"oversight_{int(at * 1000):011x}",
+        "at": at,
+        "act": "stop",
+        "scope": "class:chat",
+        "by": "ops|olav",
+        "reason": "wrong answers",
+        "seconded_by": HUMAN,
+        "cut": 3,
+        "effect_s": 0.2,
+    }
+    return Oversight(**(fields | changes))
+
+
+def admin_call(at: float = T0 + 51.0, **changes: Any) -> AdminCall:
+    fields: dict[str, Any] = {
+        "id": f"admin_{int(at * 1000):011x}",
+        "at": at,
+        "by": "ops|olav",
+        "role": "operator",
+        "call": "POST /v1/flyball/loops",
+        "allowed": True,
+        "status": 200,
+    }
+    return AdminCall(**(fields | changes))
+
+
+def erasure(at: float = T0 + 900.0, **changes: Any) -> Erasure:
+    fields: dict[str, Any] = {
+        "id": f"erasure_{int(at * 1000):011x}",
+        "at": at,
+        "subject": "e5" * 16,
+        "months": ("2025-11",),
+        "by": "dpo|ida",
+        "reason": "GDPR 17 request",
+    }
+    return Erasure(**(fields | changes))
+
+
+def commitment(of: Intent, **changes: Any) -> Commitment:
+    fields: dict[str, Any] = {
+        "id": of.id,
+        "at": of.at + 2.0,
+        "subject": "e5" * 16,
+        "month": "2025-11",
+        "prompt": "f6" * 32,
+        "answer": "07" * 32,
+    }
+    return Commitment(**(fields | changes))
+
+
+def acts() -> list[Act]:
+    """One of each kind."""
+    return [
+        bundle_set(),
+        mandate_set(),
+        revocation(),
+        oversight(),
+        admin_call(),
+        erasure(),
+        commitment(intent()),
+    ]
 
 
 def config(number: int, size: int = 0) -> ConfigSet:

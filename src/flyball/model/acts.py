@@ -108,4 +108,21 @@ class Erasure(Struct, frozen=True, kw_only=True, tag="erasure", tag_field="kind"
     reason: str
 
 
-Act = BundleSet | MandateSet | RevocationSet | Oversight | AdminCall | Erasure
+class Commitment(Struct, frozen=True, kw_only=True, tag="commitment", tag_field="kind"):
+    """What was asked and answered, as keyed hashes that say nothing without the subject's key.
+
+    `id` = the request's; `subject` = commitment to whom it is about; `month` = whose key was used
+    ("2026-11"); `prompt` and `answer` = HMAC-SHA256 in hex, "" = there was none; `is_sealed` = the
+    texts themselves are kept, encrypted under that key.
+    """
+
+    id: str
+    at: Seconds
+    subject: str
+    month: str
+    prompt: str = ""
+    answer: str = ""
+    is_sealed: bool = False
+
+
+Act = BundleSet | MandateSet | RevocationSet | Oversight | AdminCall | Erasure | Commitment

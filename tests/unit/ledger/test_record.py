@@ -28,6 +28,7 @@ EXAMPLES: list[Record] = [
         reason="",
         prices=(("pool", 1e-4, 0.0, 0.0),),
     ),
+    *records.acts(),
 ]
 
 
@@ -86,7 +87,7 @@ def test_a_record_that_cannot_fit_is_refused_by_name() -> None:
     [
         (b"\xff\x00", "not a record"),
         (b"[]", "not a record"),
-        (b'{"kind":"mandate","id":"m1"}', "kind 'mandate', which this version does not know"),
+        (b'{"kind":"omen","id":"m1"}', "kind 'omen', which this version does not know"),
         (b'{"id":"m1"}', "kind None"),
         (b'{"kind":"config","id":"c1"}', "kind 'config': .*missing required field"),
     ],

@@ -163,10 +163,10 @@ def test_an_intent_may_be_open_until_its_deadline_is_long_past() -> None:
 
 
 def test_an_unknown_kind_is_told_and_the_rest_checked() -> None:
-    entries = [b'{"kind":"mandate","id":"m"}', *ENTRIES_600[:2]]
+    entries = [b'{"kind":"omen","id":"m"}', *ENTRIES_600[:2]]
     report = check_log(log_of(entries).get)
     assert report.problems == (
-        "Entry 0 is a record of the kind 'mandate', which this version does not know.",
+        "Entry 0 is a record of the kind 'omen', which this version does not know.",
     )
 
 
