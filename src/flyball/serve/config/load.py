@@ -32,6 +32,7 @@ from flyball.serve.config.model import (
     SiteSection,
     TlsSection,
 )
+from flyball.serve.config.oversight import OversightSection, absolute, check_oversight
 from flyball.serve.config.planning import BudgetSection, check_budgets
 from flyball.serve.config.promises import check_promises
 from flyball.serve.config.references import check_references, endpoint_name, endpoint_section
@@ -109,6 +110,7 @@ class Config(Struct, frozen=True, kw_only=True):
     actuators: tuple[ActuatorSection, ...] = ()
     actuator_secrets: Secrets = msgspec.field(default_factory=lambda: Secrets({}))
     admin_sha256: str | None = None
+    oversight: OversightSection | None = None
 
 
 def load(
@@ -191,6 +193,7 @@ def _checked(
     operators = read_operators(file, document, env, is_lenient=is_lenient)
     check_budgets(file.budgets, file.classes, document)
     check_steering(file.loops, file.actuators, _scopes(file), document)
+    check_oversight(file.oversight, document)
     keys = read_keys(file, document, env, is_lenient=is_lenient)
     profiles = build_profiles(file, document, catalogue())
     classes = build_classes(file)
@@ -243,7 +246,7 @@ def _config(
     tls = file.listen.tls
     if tls is not None:
         tls = TlsSection(cert=str(folder / tls.cert), key=str(folder / tls.key))
-    parts = {
+    parts: dict[str, Any] = {
         "fleet": fleet,
         "policy": policy,
         "listen": Listen(host=file.listen.host, port=file.listen.port),
@@ -256,6 +259,8 @@ def _config(
         "watch": file.watch,
         "actuators": tuple(_absolute(one, folder) for one in file.actuators),
     }
+    if file.oversight is not None:
+        parts["oversight"] = absolute(file.oversight, folder)
     telemetry = in_seconds(file.telemetry)
     digest = sha256(msgspec.json.encode([parts, telemetry], order="deterministic")).hexdigest()
     del telemetry["otlp_headers_env"]

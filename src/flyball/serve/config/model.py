@@ -14,6 +14,7 @@ from flyball.model.request import RequestClass
 from flyball.serve.config.contracts import ContractSection, PromisesSection
 from flyball.serve.config.grants import ContextSection, OutputSection, TierSection
 from flyball.serve.config.limits import Limits
+from flyball.serve.config.oversight import OversightSection
 from flyball.serve.config.planning import BudgetSection, PricingSection
 from flyball.serve.config.sessions import SessionsSection
 from flyball.serve.config.steering import (
@@ -436,3 +437,6 @@ class FleetFile(_Section, frozen=True, kw_only=True):
         tuple[ActuatorSection, ...], Meta(description="What drives enforced set-points.")
     ] = ()
     admin: Annotated[AdminSection, Meta(description="Who may hold loops.")] = AdminSection()
+    oversight: Annotated[
+        OversightSection | None, Meta(description="People, revocations, other governors.")
+    ] = None

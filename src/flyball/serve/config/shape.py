@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from flyball.serve.config.errors import did_you_mean, listed
 from flyball.serve.config.model import ENV_NAME, NAME, PLACE, SHA256
+from flyball.serve.config.oversight import ACT, KEY
 from flyball.serve.config.schema import Node, alternatives, schema
 from flyball.serve.config.text import Document, Path, spelled
 
@@ -24,6 +25,8 @@ _PATTERNS = {
     NAME: "letters, digits, `.`, `_` and `-`, at most 63, beginning with a letter or a digit",
     PLACE: "letters, digits and `-`, at most 32: EU, NO, US-CA",
     ENV_NAME: "the name of an environment variable (letters, digits, `_`), not its value",
+    KEY: "a public key as `flyball people new-key` prints it: ed25519:...",
+    ACT: "stop, resume, override or revoke, and a scope if it is only that: `stop all`",
     SHA256: "64 hexadecimal digits: printf %s KEY | sha256sum",
 }
 _NUMBER_WITH_UNIT = re.compile(r"^\s*[+-]?[0-9][0-9_.,]*\s*[A-Za-zµ%/$]+\s*$")
