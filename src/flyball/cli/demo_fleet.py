@@ -27,6 +27,10 @@ REPLICAS = (
     Replica("virginia-h100-1", "central-h100", "h100/llama-3.1-8b", 95.0),
 )
 
+# A client waits this long for a first token, then tries again: openai-python's two retries.
+PATIENCE_RATIO = 1.5
+CLIENT_RETRIES = 2
+
 # What counts as in time, by class: the same figures as in the fleet file below.
 PROMISES = {
     "chat": Promise(ttft_s=1.5, tpot_s=0.08),
@@ -39,6 +43,7 @@ PROMISES = {
 _TEMPLATE = """\
 version: v1
 listen: {{host: 127.0.0.1, port: {port}}}
+mode: {mode}
 
 sites:
   hamburg: {{jurisdiction: EU, tier: edge, rtt_ms: 2, power_watts_max: 400, usd_per_kwh: 0.25}}
@@ -81,14 +86,18 @@ ledger: {{folder: {ledger}}}
 """
 
 
-def fleet_file(urls: dict[str, str], port: int, ledger: Path) -> str:
-    """The fleet file's text, with the engines where they really listen."""
+def fleet_file(urls: dict[str, str], port: int, ledger: Path, mode: str = "enforce") -> str:
+    """The fleet file's text, with the engines where they really listen.
+
+    In `observe` mode the same gateway places by least request and refuses nothing.
+    """
     pools: dict[str, list[str]] = {}
     for replica in REPLICAS:
         entry = f"{{name: {replica.name}, url: {urls[replica.name]!r}}}"
         pools.setdefault(replica.pool, []).append(entry)
     return _TEMPLATE.format(
         port=port,
+        mode=mode,
         model=MODEL,
         edge=", ".join(pools["edge-l4"]),
         regional=", ".join(pools["regional-l40s"]),

@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from flyball.cli import demo
+from flyball.dialects.traces.row import TraceRow
 
 TRACE = "arrival_s,input_tokens,output_tokens\n" + "".join(f"{10 * i},40,3\n" for i in range(9))
 
@@ -29,13 +29,14 @@ def test_the_whole_demo_on_a_small_trace(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     out, err = done.stdout, done.stderr
     assert "the first 9 requests" in err
-    assert "killing the engine frankfurt-l40s-2" in err
+    assert "the engine frankfurt-l40s-2 is killed" in err
     assert "openai client, wrong model: NotFoundError, code model_not_found" in err
     for heading in (
         "What the clients saw",
         "Where it ran",
         "Plan prices",
         "One decision explained",
+        "The same traffic, side by side",
     ):
         assert heading in out
     assert "total" in out and "9 requests in" in out
@@ -53,12 +54,12 @@ def test_the_whole_demo_on_a_small_trace(tmp_path: Path) -> None:
 
 
 def test_a_trace_is_moved_to_the_time_given(tmp_path: Path) -> None:
-    rows = demo._rows(_trace(tmp_path), seconds=2.0, rate=2.0, seed=1)
+    rows = demo._rows(_trace(tmp_path), seconds=2.0, rate=2.0, surge=2.0, seed=1)
     assert [round(row.at_s, 3) for row in rows] == [0.0, 0.667, 1.333, 2.0]
 
 
 def test_the_generated_load_is_the_seeds() -> None:
-    one, same, other = (demo._rows(None, 5.0, 10.0, seed) for seed in (1, 1, 2))
+    one, same, other = (demo._rows(None, 5.0, 10.0, 1.0, seed) for seed in (1, 1, 2))
     assert one == same != other
     assert all(row.at_s <= 5.0 for row in one)
 
@@ -83,21 +84,15 @@ def test_a_trace_that_cannot_be_used_is_exit_2(tmp_path: Path, text: str | None,
     assert "Traceback" not in result.output
 
 
-def test_an_engine_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> None:
-    with ExitStack() as stack:
-        process = demo._spawn(stack, ["engine", "--profile", "no/such"], tmp_path / "e.log")
-        with pytest.raises(demo.DemoFault, match=r"the engine e did not start: see .*e\.log"):
-            demo._url_of(process, "e", tmp_path)
-    assert process.poll() is not None
-    assert "no/such" in (tmp_path / "e.log").read_text()
+def test_a_surge_comes_on_top_and_goes(tmp_path: Path) -> None:
+    calm, surge = (demo._rows(None, 40.0, 20.0, times, 3) for times in (1.0, 3.0))
 
+    def count(rows: list[TraceRow], low: float, high: float) -> int:
+        return sum(low <= row.at_s < high for row in rows)
 
-def test_a_gateway_that_does_not_start_is_said_at_once(tmp_path: Path) -> None:
-    urls = dict.fromkeys((replica.name for replica in demo.REPLICAS), "not-a-url")
-    with ExitStack() as stack, pytest.raises(demo.DemoFault, match=r"see .*gateway\.log"):
-        demo._start_gateway(stack, tmp_path, urls)
-    assert "the URL has no scheme" in (tmp_path / "gateway.log").read_text()
-
-
-def test_no_gateway_no_prices() -> None:
-    assert demo._board(f"http://127.0.0.1:{demo._free_port()}") == {}
+    assert count(surge, 0, 10) == count(calm, 0, 10)
+    assert count(surge, 22, 40) == count(calm, 22, 40)
+    assert count(surge, 10, 22) > 2 * count(calm, 10, 22)
+    assert [row.at_s for row in surge] == sorted(row.at_s for row in surge)
+    mine = {row.session for row in calm if row.session}
+    assert not mine & {row.session for row in surge if row not in calm}

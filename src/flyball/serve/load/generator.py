@@ -6,6 +6,7 @@ for, not from the send, so a late generator can only look worse, and its latenes
 
 import asyncio
 from collections.abc import Callable, Iterable
+from random import Random
 from time import perf_counter
 
 import msgspec
@@ -24,7 +25,11 @@ _TICK_S = 0.25
 # Below this the event loop's timer (1 ms) is no better than sending at once.
 _SLEEP_S_MIN = 0.0005
 _RETRIED_CODES = (408, 409, 429, 500, 502, 503, 504)
+# openai-python 2, `_base_client.py`: 0.5 s doubling to 8 s, less up to a quarter; what the server
+# asks for is kept if it is at most a minute.
 _RETRY_WAIT_S_MAX = 8.0
+_RETRY_JITTER = 0.25
+_RETRY_AFTER_S_MAX = 60.0
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +38,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     `model` overrides the rows' own; `class_name` is sent with every request, else the row's own
     if `send_class`. `group_by` says which label the report is grouped by. `promises` maps such a
     label ("" = all) to what counts as in time. At `concurrency_max` requests in flight sends wait.
+    `patience_s` = how long a client of such a label waits for a first byte before it gives that try
+    up (and, with `retries`, tries again).
     """
 
     url: str
@@ -46,6 +53,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: Seconds = 600.0
     retries: int = 0
     output_tokens_max: Tokens = 0
+    patience_s: dict[str, Seconds] = msgspec.field(default_factory=dict)
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +114,7 @@ class _Run:
         self._waiting: dict[Exchange, asyncio.TimerHandle] = {}
         self._begun = perf_counter()
         self._idle = asyncio.Event()
+        self._jitter = Random(0)
         self.ledger = Ledger(target.url, target.promises, self._begun)
 
     def state(self) -> Progress:
@@ -182,12 +191,16 @@ class _Run:
         if row.session:
             head += b"x-session-affinity: %b\r\n" % _field(row.session)
         label = target.class_name or target.group_by(row)
-        return Exchange(number, label, head, body, self._begun + row.at_s)
+        exchange = Exchange(number, label, head, body, self._begun + row.at_s)
+        exchange.patience_s = target.patience_s.get(label, target.timeout_s)
+        return exchange
 
     def _ended(self, exchange: Exchange) -> None:
         if exchange.retries < self._target.retries and _is_retried(exchange):
             wait_s = min(0.5 * 2**exchange.retries, _RETRY_WAIT_S_MAX)
-            wait_s = max(wait_s, exchange.retry_after_s)
+            wait_s *= 1.0 - _RETRY_JITTER * self._jitter.random()
+            if 0.0 < exchange.retry_after_s <= _RETRY_AFTER_S_MAX:
+                wait_s = exchange.retry_after_s
             loop = asyncio.get_running_loop()
             self._waiting[exchange] = loop.call_later(wait_s, self._retry, exchange)
         else:
@@ -209,7 +222,9 @@ class _Run:
 def _is_retried(exchange: Exchange) -> bool:
     """Whether clients of the OpenAI API would try again: no answer began, or a transient code."""
     if exchange.cause:
-        return exchange.cause in ("connect", "reset")
+        return exchange.cause in ("connect", "reset", "impatient")
+    if exchange.should_retry:
+        return exchange.should_retry == "true"
     return exchange.status in _RETRIED_CODES
 
 

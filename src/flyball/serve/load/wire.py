@@ -7,6 +7,7 @@ kept, where the token usage and the end mark stand. So one core sends thousands 
 import asyncio
 import ssl
 from collections.abc import Callable
+from math import inf
 from time import perf_counter
 from typing import cast
 from urllib.parse import urlsplit
@@ -50,7 +51,7 @@ class Exchange:
     """One request on its way and what came back. Times are of `perf_counter`; 0 = not yet.
 
     `cause` "" = an answer came, whole or refused; otherwise why there is none: connect, reset,
-    early-close (bytes had come), garbage, timeout, stopped.
+    early-close (bytes had come), garbage, timeout, impatient, stopped.
     """
 
     __slots__ = (
@@ -63,10 +64,12 @@ class Exchange:
         "label",
         "last_at",
         "number",
+        "patience_s",
         "request_id",
         "retries",
         "retry_after_s",
         "sent_at",
+        "should_retry",
         "status",
         "tail",
     )
@@ -77,6 +80,7 @@ class Exchange:
         self.head = head
         self.body = body
         self.due = due
+        self.patience_s = inf
         self.retries = 0
         self.reset()
 
@@ -87,6 +91,7 @@ class Exchange:
         self.first_at = self.last_at = self.sent_at = 0.0
         self.request_id = ""
         self.retry_after_s = 0.0
+        self.should_retry = ""
         self.status = 0
         self.tail = b""
 
@@ -223,6 +228,8 @@ class Connection(asyncio.Protocol):
             self._framed = True
         elif lower == b"retry-after" and value.isdigit():
             exchange.retry_after_s = max(exchange.retry_after_s, float(value))
+        elif lower == b"x-should-retry":
+            exchange.should_retry = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if self._exchange is not None:
@@ -338,11 +345,15 @@ class Pool:
         self._report(exchange)
 
     def expire(self, timeout_s: Seconds) -> None:
-        """Gives up requests sent more than `timeout_s` ago (cause "timeout")."""
-        oldest = perf_counter() - timeout_s
+        """Gives up requests sent more than `timeout_s` ago (cause "timeout"), and those without a
+        first event of an answer for longer than their own patience (cause "impatient")."""
+        now = perf_counter()
+        oldest = now - timeout_s
         for connection, exchange in list(self._busy.items()):
             if exchange.sent_at < oldest:
                 connection.abort("timeout")
+            elif not exchange.first_at and now - exchange.sent_at > exchange.patience_s:
+                connection.abort("impatient")
         for task, exchange in list(self._opening.items()):
             if exchange.sent_at < oldest:
                 task.cancel()

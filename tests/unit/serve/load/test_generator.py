@@ -235,6 +235,18 @@ async def test_retries_are_told_and_bounded() -> None:
 
 
 @in_loop
+async def test_an_impatient_client_tries_again_and_the_last_try_tells() -> None:
+    engine = Engine("stall", "ok", "stall", "stall")
+    async with serving(engine) as url:
+        target = Target(url=url, retries=1, patience_s={"all": 0.3})
+        report = await run_load(rows(1), target)
+        assert (report.total.answered, report.total.retries) == (1, 1)
+        assert report.total.ttft.p50_s is not None and report.total.ttft.p50_s > 0.6
+        lost = await run_load(rows(1), target)
+    assert lost.total.failed == {"impatient": 1}
+
+
+@in_loop
 async def test_a_kept_connection_that_was_closed_is_replaced() -> None:
     engine = Engine("ok", "drop", "ok")
     async with serving(engine) as url:
