@@ -21,7 +21,7 @@ class Forward(Struct, frozen=True, tag=True, gc=False):
 
     `is_copy` = send it beside the attempt under way: the one whose first byte comes first goes on,
     the other is closed at that moment. At `allowance.hedge_at`, if not 0, HedgeDue is due unless a
-    first byte has come.
+    first byte has come. `after_record` = not before its intent's record is durable.
     """
 
     request_id: str
@@ -34,6 +34,7 @@ class Forward(Struct, frozen=True, tag=True, gc=False):
     rule: str
     class_name: str
     is_copy: bool = False
+    after_record: bool = False
 
 
 class Reject(Struct, frozen=True, tag=True, gc=False):
@@ -138,6 +139,26 @@ class Advise(Struct, frozen=True, tag=True):
     targets: tuple[str, ...] = ()
 
 
+class TellBudget(Struct, frozen=True, tag=True, gc=False):
+    """To the control process: what this worker wants, spent and gives back of a block's budget
+    (micro-USD since it last told). Answer, if it wants any: BudgetLent."""
+
+    block: str
+    limit_micro_usd: int
+    wanted: int = 0
+    spent: int = 0
+    returned: int = 0
+
+
+class LendBudget(Struct, frozen=True, tag=True, gc=False):
+    """To one worker, as BudgetLent: what it may spend more of a block's budget."""
+
+    worker: int
+    block: str
+    amount: int
+    lent: int = 0
+
+
 Command = (
     Forward
     | Reject
@@ -152,4 +173,6 @@ Command = (
     | Notice
     | Set
     | Advise
+    | TellBudget
+    | LendBudget
 )

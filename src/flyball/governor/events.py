@@ -285,6 +285,40 @@ class StopSet(Struct, frozen=True, tag=True):
     made_at: Seconds = 0.0
 
 
+class BudgetTold(Struct, frozen=True, tag=True):
+    """A worker's purse of one block: what it wants, what it spent, what it gives back.
+
+    Sums in micro-USD since it last told; `worker` = its number. Control process only.
+    """
+
+    at: Seconds
+    worker: int
+    block: str
+    limit_micro_usd: int
+    wanted: int = 0
+    spent: int = 0
+    returned: int = 0
+
+
+class WorkerLost(Struct, frozen=True, tag=True):
+    """A worker ended: what was lent to it counts as spent, as nobody can say what was."""
+
+    at: Seconds
+    worker: int
+
+
+class BudgetLent(Struct, frozen=True, tag=True):
+    """This worker may spend `amount` more of a block's budget; 0 = nothing is left to lend now.
+
+    `lent` = what other workers have of it and may give back.
+    """
+
+    at: Seconds
+    block: str
+    amount: int
+    lent: int = 0
+
+
 Event = (
     RequestArrived
     | QuoteAsked
@@ -313,4 +347,7 @@ Event = (
     | Revoked
     | FeedHeard
     | StopSet
+    | BudgetTold
+    | WorkerLost
+    | BudgetLent
 )

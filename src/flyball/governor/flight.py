@@ -2,10 +2,13 @@
 
 from flyball.governor.endpoint import EndpointState
 from flyball.governor.events import AttemptFailed
+from flyball.governor.mandates import Party
 from flyball.governor.programs import Program
 from flyball.governor.promises import Guarantee
 from flyball.governor.scope import Scope
+from flyball.model.mandate import Approval, MicroUsd
 from flyball.model.request import Principal, RequestClass, RequestHead
+from flyball.model.verdict import Verdict
 from flyball.units import Seconds, Usd
 
 ANYONE = Principal(name="anonymous", key_sha256="")
@@ -58,11 +61,14 @@ class Flight:
 
     `e2e_s` = by when it should be whole, `deadline_s` = by when it must be, or be refused early
     (both from arrival here, the client's network taken off; 0 = not promised). `z` above 0 = they
-    are to be kept with that many deviations to spare.
+    are to be kept with that many deviations to spare. `owner` = whose sessions it may continue,
+    `party` = its mandate, `verdict` = what policy said last, `reserved` = micro-USD set aside of
+    the mandate's budgets and `spent` = what is taken of that already.
     """
 
     __slots__ = (
         "advice",
+        "approvals",
         "arrived_at",
         "attempt",
         "attempts_max",
@@ -95,23 +101,28 @@ class Flight:
         "matches",
         "output_tokens",
         "output_tokens_max",
+        "owner",
+        "party",
         "prefill",
         "principal",
         "program",
         "prompt_tokens",
         "request_id",
+        "reserved",
         "rival",
         "scope",
         "session",
         "session_left",
         "session_source",
         "session_step",
+        "spent",
         "tpot_bias_log",
         "tpot_s",
         "tried",
         "ttft_bias_log",
         "ttft_s",
         "value_usd",
+        "verdict",
         "z",
     )
 
@@ -121,6 +132,12 @@ class Flight:
         self.head = head
         self.draw = draw
         self.principal: Principal = ANYONE
+        self.owner = ANYONE.name
+        self.party: Party | None = None
+        self.verdict: Verdict | None = None
+        self.approvals: tuple[Approval, ...] = ()
+        self.reserved: MicroUsd = 0
+        self.spent: MicroUsd = 0
         self.klass: RequestClass = UNKNOWN_CLASS
         self.class_index = 0
         self.scope: Scope = NOWHERE

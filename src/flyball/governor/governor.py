@@ -3,17 +3,22 @@
 from collections.abc import Callable
 from typing import Any
 
-from flyball.governor import period, request
+from flyball.governor import oversight, period, request
+from flyball.governor.authority import Library
 from flyball.governor.commands import Command
 from flyball.governor.events import (
     Actuated,
     AttemptFailed,
     BoardReceived,
+    BudgetLent,
+    BudgetTold,
+    BundlesSet,
     ClientGone,
     DeadlinePassed,
     DrainBegun,
     EndpointDraining,
     Event,
+    FeedHeard,
     FirstByte,
     FleetChanged,
     HedgeDue,
@@ -26,10 +31,13 @@ from flyball.governor.events import (
     QuoteAsked,
     QuoteTaken,
     RequestArrived,
+    Revoked,
     Sampled,
     Served,
     Solved,
+    StopSet,
     Tick,
+    WorkerLost,
 )
 from flyball.governor.flight import Flight
 from flyball.governor.policy import Policy
@@ -45,11 +53,13 @@ class Governor:
 
     Equal events in equal order give equal commands: nothing else is read. Not thread-safe: one
     driver owns it. `run` makes the ids of this governor's records unlike those of its peers and
-    predecessors, as they share a ledger.
+    predecessors, as they share a ledger. `library` = the policy bundles that the driver verified.
     """
 
-    def __init__(self, fleet: Fleet, policy: Policy, run: str = "0") -> None:
-        self.state = State(fleet, policy, run)
+    def __init__(
+        self, fleet: Fleet, policy: Policy, run: str = "0", library: Library | None = None
+    ) -> None:
+        self.state = State(fleet, policy, run, library)
         self._table: dict[type, Callable[[Any, list[Command]], None]] = {
             RequestArrived: self._request_arrived,
             QuoteAsked: self._quote_asked,
@@ -74,6 +84,13 @@ class Governor:
             HoldSet: self._hold_set,
             Actuated: self._actuated,
             Metered: self._metered,
+            BundlesSet: self._bundles_set,
+            Revoked: self._revoked,
+            FeedHeard: self._feed_heard,
+            StopSet: self._stop_set,
+            BudgetTold: self._budget_told,
+            WorkerLost: self._worker_lost,
+            BudgetLent: self._budget_lent,
         }
 
     def handle(self, event: Event) -> list[Command]:
@@ -143,6 +160,7 @@ class Governor:
 
     def _fleet_changed(self, event: FleetChanged, out: list[Command]) -> None:
         period.observe.fleet_changed(self.state, event, out)
+        oversight.redecide(self.state, event.at, out)
 
     def _endpoint_draining(self, event: EndpointDraining, out: list[Command]) -> None:
         endpoint = self.state.view.endpoints[event.endpoint]
@@ -167,9 +185,40 @@ class Governor:
     def _metered(self, event: Metered, out: list[Command]) -> None:
         period.hold.metered(self.state, event)
 
+    # What people and policies say.
+
+    def _bundles_set(self, event: BundlesSet, out: list[Command]) -> None:
+        oversight.bundles_set(self.state, event, out)
+        request.reconsider(self.state, event.at, out)
+
+    def _revoked(self, event: Revoked, out: list[Command]) -> None:
+        oversight.revoked(self.state, event, out)
+        request.reconsider(self.state, event.at, out)
+
+    def _feed_heard(self, event: FeedHeard, out: list[Command]) -> None:
+        oversight.feed_heard(self.state, event)
+
+    def _stop_set(self, event: StopSet, out: list[Command]) -> None:
+        oversight.stop_set(self.state, event, out)
+        request.reconsider(self.state, event.at, out)
+
+    def _budget_told(self, event: BudgetTold, out: list[Command]) -> None:
+        oversight.budget_told(self.state, event, out)
+
+    def _worker_lost(self, event: WorkerLost, out: list[Command]) -> None:
+        oversight.worker_lost(self.state, event)
+
+    def _budget_lent(self, event: BudgetLent, out: list[Command]) -> None:
+        oversight.budget_lent(self.state, event)
+        request.reconsider(self.state, event.at, out)
+
     # The path of one control period.
 
     def _tick(self, event: Tick, out: list[Command]) -> None:
+        if self.state.stops:
+            oversight.stops_over(self.state, event.at)
+        if self.state.policy.role == "worker":
+            oversight.tell_budgets(self.state, event.at, out)
         period.begin(self.state, event.at, out)
         request.reconsider(self.state, event.at, out)
 

@@ -69,6 +69,26 @@ class Budget(Struct, frozen=True, kw_only=True):
     classes: tuple[str, ...]
 
 
+class AuthorityRules(Struct, frozen=True, kw_only=True):
+    """What mandates must show here, beside being verified.
+
+    `feeds` = names of the revocation feeds that must be heard; `feed_age_s` = by data class, how
+    long one may be silent (a class that is not named: the shortest of these). A mandate used for
+    one of `bound_data_classes` must be shown with its holder's key. `skew_s` = how far two clocks
+    may be apart. `requires_mandate` = who has no known key needs a mandate.
+    """
+
+    feeds: tuple[str, ...] = ()
+    feed_age_s: tuple[tuple[str, Seconds], ...] = (
+        ("special", 5.0),
+        ("personal", 60.0),
+        ("public", 3600.0),
+    )
+    bound_data_classes: tuple[str, ...] = ()
+    skew_s: Seconds = 2.0
+    requires_mandate: bool = False
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """All that an operator decides, apart from the fleet itself. `classes[0]` is the default class.
 
@@ -91,3 +111,4 @@ class Policy(Struct, frozen=True, kw_only=True):
     loops: tuple[LoopPolicy, ...] = ()
     foreign_loops: tuple[ForeignLoop, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    authority: AuthorityRules = AuthorityRules()

@@ -1,18 +1,21 @@
 """Which endpoints may one kind of request use, and which rule keeps it from each of the others?
 
-A scope joins all requests alike in principal, class, model, operation and jurisdiction hint. Its
-static part (model, surface, residency) changes with the configuration only, so it is computed once
-and kept; health is a second vector that all scopes share.
+A scope joins all requests alike in principal, class, model, operation and jurisdiction hint;
+mandates with equal limits, of which policy says the same, share one. Its static part (model,
+surface, residency, stops, policy's mask) is computed once and kept until one of these changes;
+health is a second vector that all scopes share.
 """
 
 import numpy as np
 
 from flyball.governor.policy import Policy
+from flyball.governor.tariff import Tariff
 from flyball.governor.view import FleetView, Vector
 from flyball.model.decision import Feasibility
-from flyball.model.fleet import Surface
+from flyball.model.fleet import Pool, Site, Surface
 from flyball.model.request import Operation, Principal, RequestClass
-from flyball.units import Seconds
+from flyball.model.verdict import Place
+from flyball.units import Seconds, ms_from_seconds
 
 SURFACE_OF: dict[Operation, Surface] = {
     "chat": "openai",
@@ -25,6 +28,10 @@ SURFACE_OF: dict[Operation, Surface] = {
 }
 
 
+# Pools that policy refuses only after a look at the single request, by reason.
+NARROWER_MAX = 256
+
+
 class Scope:
     """`penalty[e]` is 0 where policy lets it run, infinite elsewhere; `reasons[e]` says why."""
 
@@ -34,6 +41,7 @@ class Scope:
         "count",
         "key",
         "name",
+        "narrower",
         "penalty",
         "reasons",
         "recorded_generation",
@@ -46,6 +54,7 @@ class Scope:
         self.penalty: Vector = np.array([np.inf if why else 0.0 for why in reasons])
         self.count = sum(not why for why in reasons)
         self.recorded_generation = -1
+        self.narrower: dict[tuple[int, str], Scope] = {}
         self._closed = self.penalty
         self._closed_generation = -1
 
@@ -55,6 +64,20 @@ class Scope:
             self._closed = self.penalty + view.blocked
             self._closed_generation = view.health_generation
         return self._closed
+
+    def without(self, view: FleetView, pool_index: int, why: str) -> "Scope":
+        """The same less one pool, for that reason. Kept, as many requests may need it."""
+        found = self.narrower.get((pool_index, why))
+        if found is None:
+            if len(self.narrower) >= NARROWER_MAX:
+                self.narrower.clear()
+            reasons = [
+                why if state.pool_index == pool_index and not reason else reason
+                for state, reason in zip(view.endpoints, self.reasons, strict=True)
+            ]
+            name = f"{self.name}-{len(self.narrower) + 1}"
+            found = self.narrower[(pool_index, why)] = Scope(name, self.key, reasons)
+        return found
 
     def feasibility_id(self, generation: int) -> str:
         """The id of the record that describes this scope under the health of `generation`."""
@@ -95,8 +118,12 @@ def build_scope(
     model: str,
     operation: Operation,
     jurisdiction_hint: str,
+    masks: tuple[str, ...] = (),
 ) -> Scope:
-    """Check each endpoint against each static rule; the first rule broken is the reason given."""
+    """Check each endpoint against each static rule; the first rule broken is the reason given.
+
+    `masks` = for each pool of the fleet what policy or a stop has against it, "" = nothing.
+    """
     allowed = residency(principal, klass, jurisdiction_hint)
     surface = SURFACE_OF[operation]
     reasons: list[str] = []
@@ -109,7 +136,7 @@ def build_scope(
         elif allowed is not None and state.jurisdiction not in allowed:
             reasons.append(f"residency: {state.jurisdiction} is not allowed")
         else:
-            reasons.append("")
+            reasons.append(masks[state.pool_index] if masks else "")
     key = (principal.name, klass.name, model, operation, jurisdiction_hint)
     return Scope(name, key, reasons)
 
@@ -128,3 +155,18 @@ def residency(principal: Principal, klass: RequestClass, hint: str) -> frozenset
     for limit in limits[1:]:
         allowed &= limit
     return allowed
+
+
+def place_of(pool: Pool, site: Site, tariff: Tariff) -> Place:
+    """What policy may read of a pool."""
+    return Place(
+        pool=pool.name,
+        site=site.name,
+        jurisdiction=site.jurisdiction,
+        tier=site.tier,
+        accelerator=pool.profile.accelerator,
+        operator=pool.operator or site.operator,
+        certificates=pool.certificates or site.certificates,
+        network_ms_p95=round(ms_from_seconds(site.rtt_s)),
+        cost_micro_usd_per_ktok=tariff.cost(0, 1000),
+    )

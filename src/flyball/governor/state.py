@@ -4,6 +4,7 @@ from collections import deque
 
 import numpy as np
 
+from flyball.governor.authority import Authority, Library, NoBundles, Open
 from flyball.governor.budget import RetryBudget
 from flyball.governor.commands import Command, Record
 from flyball.governor.flight import Flight
@@ -13,23 +14,29 @@ from flyball.governor.loops.modes import LoopModes
 from flyball.governor.loops.retry import RetryGain
 from flyball.governor.loops.setpoint import SetPoints
 from flyball.governor.loops.steering import LoopContext
+from flyball.governor.mandates import Mandates
 from flyball.governor.marginal import ROWS
 from flyball.governor.policy import Policy
 from flyball.governor.prefix import PrefixIndex
 from flyball.governor.programs import Programs
 from flyball.governor.promises import PromiseBook
-from flyball.governor.scope import Scope
+from flyball.governor.purses import Purses, Treasury
+from flyball.governor.scope import Scope, place_of
 from flyball.governor.sessions import SessionTable
+from flyball.governor.stops import Stops
 from flyball.governor.tally import ClassTally, TokenRatio
+from flyball.governor.tariff import Tariff, tariff
 from flyball.governor.view import FleetView, Vector
 from flyball.model.decision import LoopAction
 from flyball.model.fleet import Fleet
 from flyball.model.request import Principal
 from flyball.model.signals import Settled
+from flyball.model.verdict import Place
 from flyball.pricing.problem import Problem
 from flyball.units import Seconds
 
 SCOPES_MAX = 4096
+ALIASES_MAX = 65_536
 SETTLED_MAX = 4096
 
 # Rows of the scratch matrix: the terms of each candidate's cost, as a decision writes them down.
@@ -50,8 +57,19 @@ def _weights() -> Vector:
 class State:
     """All mutable state of one governor."""
 
-    def __init__(self, fleet: Fleet, policy: Policy, run: str = "") -> None:
+    def __init__(
+        self, fleet: Fleet, policy: Policy, run: str = "", library: Library | None = None
+    ) -> None:
         self.run = run
+        self.library: Library = library or NoBundles()
+        self.authority: Authority = Open()
+        self.governed = False
+        self.policy_heard_at: Seconds = 0.0
+        self.loop_leave: dict[tuple[str, str, str, int], bool] = {}
+        self.mandates = Mandates()
+        self.stops = Stops()
+        self.purses = Purses(policy.role == "whole")
+        self.treasury = Treasury(policy.workers)
         self.flights: dict[str, Flight] = {}
         self.held: deque[Flight] = deque()
         self.sessions = SessionTable()
@@ -101,7 +119,13 @@ class State:
             principal.key_sha256: principal for principal in policy.principals
         }
         self.models = frozenset(model for pool in fleet.pools for model in pool.models)
-        self.scopes: dict[tuple[str, ...], Scope] = {}
+        self.forget_scopes()
+        self.mandates.adopt(policy.authority)
+        sites = {site.name: site for site in fleet.sites}
+        self.places: tuple[Place, ...] = tuple(
+            place_of(pool, sites[pool.site], tariff(pool)) for pool in fleet.pools
+        )
+        self.tariffs: tuple[Tariff, ...] = tuple(tariff(pool) for pool in fleet.pools)
         if old is None or list(old.index_of) != list(self.view.index_of):
             # Its numbers are the endpoints' places: after a change of fleet it is learnt anew.
             self.prefix_index = PrefixIndex(
@@ -123,6 +147,16 @@ class State:
             self.tallies.setdefault(klass.name, ClassTally(float(klass.output_tokens_mean)))
         self._shape(len(fleet.endpoints))
         self._promise_columns: dict[tuple[float, float], tuple[Vector, Vector]] = {}
+
+    def forget_scopes(self) -> None:
+        """What they were made from has changed: fleet, policies or stops.
+
+        `scopes` finds a kind of request's scope, `scopes_made` are the scopes themselves: kinds
+        with equal rules share one.
+        """
+        self.scopes: dict[tuple[str, ...], Scope] = {}
+        self.scopes_made: dict[tuple[str, ...], Scope] = {}
+        self.loop_leave.clear()
 
     def _shape(self, count: int) -> None:
         """Scratch space of one decision; vectors that join TTFT and TPOT are [2 * endpoints]."""

@@ -5,7 +5,7 @@ The records here are what the ledger keeps: no prompt text, only names, numbers 
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from flyball.model.acts import Act
 from flyball.units import Ratio, Seconds, Tokens, Usd
@@ -60,6 +60,26 @@ class Candidate(Struct, frozen=True, array_like=True, gc=False):
     propensity: Ratio
 
 
+class Warrant(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """By whose authority an attempt was placed: what a mandate and policy said to it.
+
+    `chain` = the mandate's revocation ids, root first, `human` = the person behind it, `actor` =
+    who acts. `policies` = ids of those that decided, `bundles` = digests of all that were asked.
+    `reserved_micro_usd` = what was set aside of the mandate's budgets, 0 = none has a limit.
+    """
+
+    chain: tuple[str, ...] = ()
+    human: str = ""
+    actor: str = ""
+    root_key: str = ""
+    holder: str = ""
+    policies: tuple[str, ...] = ()
+    bundles: tuple[str, ...] = ()
+    obligations: tuple[str, ...] = ()
+    approvals: tuple[str, ...] = ()
+    reserved_micro_usd: int = 0
+
+
 class Intent(Struct, frozen=True, kw_only=True, tag="intent", tag_field="kind"):
     """Written before the effect: who asked for what, what was chosen out of what, and why.
 
@@ -104,15 +124,18 @@ class Intent(Struct, frozen=True, kw_only=True, tag="intent", tag_field="kind"):
     served_model: str = ""
     session_step: int = 0
     session_steps_left: float = 0.0
+    warrant: Warrant | UnsetType = UNSET
 
 
 class Outcome(Struct, frozen=True, kw_only=True, tag="outcome", tag_field="kind"):
     """Written after the effect: exactly one per intent, joined by (id, attempts = intent.attempt).
 
-    "retried" closes an attempt that went on at a fall-back, "cancelled" one of two copies of which
-    the other went on; any other kind closes the request. A
-    request refused before it was placed has an outcome alone, with attempts = 0. `quote` names the
-    guarantee it came under and `promised_s` its deadline; `penalty_usd` above 0 = it was broken.
+    "retried" closes an attempt that went on at a fall-back, "cancelled" without a `code` one of two
+    copies of which the other went on; any other closes the request. "cancelled" with a code was cut
+    by authority (mandate_revoked, stopped, policy_denied): its `output_tokens` are estimated from
+    the time it ran. A request refused before it was placed has an outcome alone, with attempts = 0.
+    `quote` names the guarantee it came under and `promised_s` its deadline; `penalty_usd` above 0 =
+    it was broken. `spent_micro_usd` = what was taken from the mandate's budgets.
     """
 
     id: str
@@ -140,6 +163,7 @@ class Outcome(Struct, frozen=True, kw_only=True, tag="outcome", tag_field="kind"
     quote: str = ""
     promised_s: Seconds = 0.0
     penalty_usd: Usd = 0.0
+    spent_micro_usd: int | UnsetType = UNSET
 
 
 class Feasibility(Struct, frozen=True, kw_only=True, tag="feasibility", tag_field="kind"):

@@ -17,6 +17,7 @@ class Site(Struct, frozen=True, kw_only=True):
     """A place with a jurisdiction, a tier, a distance from this gateway and a power limit.
 
     `link_bytes_per_s_max` and `link_usd_per_byte` are those of the path from here to it.
+    `operator` and `certificates` are what policy may ask of it.
     """
 
     name: str
@@ -27,6 +28,8 @@ class Site(Struct, frozen=True, kw_only=True):
     usd_per_kwh: Usd = 0.0
     link_bytes_per_s_max: float = float("inf")
     link_usd_per_byte: Usd = 0.0
+    operator: str = ""
+    certificates: tuple[str, ...] = ()
 
 
 class Pool(Struct, frozen=True, kw_only=True):
@@ -35,7 +38,7 @@ class Pool(Struct, frozen=True, kw_only=True):
     Each of `models` is a name a client may ask for; `served_model` is what the engine calls it
     ("" = the name the client used). Token prices are for endpoints bought per token. `split` says
     how the engines behind each endpoint share its work, where there are several: then `profile` is
-    the endpoint's as a whole.
+    the endpoint's as a whole. `operator` "" and `certificates` () = as its site's.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Pool(Struct, frozen=True, kw_only=True):
     usd_per_million_input_tokens: Usd = 0.0
     usd_per_million_output_tokens: Usd = 0.0
     split: Split | None = None
+    operator: str = ""
+    certificates: tuple[str, ...] = ()
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):

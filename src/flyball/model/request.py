@@ -106,7 +106,8 @@ class RequestClass(Struct, frozen=True, kw_only=True):
     every end-to-end time where the client does not tell its own. `tiers` = models in falling order
     of worth: a request for one of them may be answered by a later one. `allow_hedge` = a second
     copy may be sent where it is worth its price. `sessions` = what holds for its agents' sessions;
-    None = each request stands alone.
+    None = each request stands alone. For policy: `data_home` = the jurisdiction the data belongs
+    to, `transfer_basis` = on which ground it may leave it, `purpose` = what it is processed for.
     """
 
     name: str
@@ -128,6 +129,9 @@ class RequestClass(Struct, frozen=True, kw_only=True):
     realtime: bool = False
     client_rtt_s: Seconds = 0.0
     sessions: SessionRules | None = None
+    data_home: str = ""
+    transfer_basis: str = ""
+    purpose: str = ""
 
     @property
     def gate_s_max(self) -> Seconds:

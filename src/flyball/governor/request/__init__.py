@@ -14,6 +14,7 @@ from flyball.governor.request.allow import allow
 from flyball.governor.request.authorize import authorize
 from flyball.governor.request.grant import bound_output, low_draw
 from flyball.governor.request.identify import identify
+from flyball.governor.request.permit import Permit, permit, where
 from flyball.governor.request.pick import Choice, Wait, force, pick
 from flyball.governor.request.place import place
 from flyball.governor.request.settle import refused
@@ -47,6 +48,8 @@ def arrive(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Non
     if flight.class_index in state.grants:
         bound_output(flight)
     state.flights[flight.request_id] = flight
+    if flight.party is not None:
+        flight.party.flights.add(flight.request_id)
     if refusal:
         _observe(state, flight, at, refusal, out)
     elif flight.held_until:
@@ -71,7 +74,7 @@ def decide(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Non
     """Pick, then place, hold or refuse."""
     answer = pick_tier(state, flight, at)
     if isinstance(answer, Choice):
-        place(state, flight, at, answer, out)
+        go(state, flight, at, answer, out)
     elif state.policy.mode == "observe" and not flight.tried:
         _observe(state, flight, at, answer, out)
     elif isinstance(answer, Wait):
@@ -85,6 +88,26 @@ def decide(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Non
         refused(state, flight, at, answer, out)
 
 
+def go(
+    state: State, flight: Flight, at: Seconds, choice: Choice, out: list[Command], advice: str = ""
+) -> None:
+    """Ask policy about the chosen place, where there is any to ask, then place it there."""
+    index = where(state, flight, choice)
+    if state.governed or flight.party is not None:
+        answer = permit(state, flight, at, choice, index, out)
+        if isinstance(answer, Permit):
+            choice, index = answer
+        elif isinstance(answer, Wait):
+            flight.held_until = answer.until
+            state.held.append(flight)
+            out.append(Hold(flight.request_id, answer.until))
+            return
+        else:
+            refused(state, flight, at, answer, out)
+            return
+    place(state, flight, at, choice, index, out, advice)
+
+
 def _observe(
     state: State, flight: Flight, at: Seconds, answer: Wait | Refusal, out: list[Command]
 ) -> None:
@@ -95,7 +118,7 @@ def _observe(
         refused(state, flight, at, refusal, out)
         return
     verb = "hold" if isinstance(answer, Wait) else "refuse"
-    place(state, flight, at, choice, out, advice=f"{verb}: {refusal.code}: {refusal.detail}")
+    go(state, flight, at, choice, out, advice=f"{verb}: {refusal.code}: {refusal.detail}")
 
 
 def reconsider(state: State, at: Seconds, out: list[Command]) -> None:
@@ -117,7 +140,7 @@ def reconsider(state: State, at: Seconds, out: list[Command]) -> None:
             return
         answer = pick_tier(state, flight, at)
         if isinstance(answer, Choice):
-            place(state, flight, at, answer, out)
+            go(state, flight, at, answer, out)
         elif isinstance(answer, Wait):
             state.held.append(flight)
             noes += 1
@@ -133,7 +156,7 @@ def _begin_sessions(state: State, at: Seconds, out: list[Command]) -> None:
             return
         program.leave_line(state, flight)
         if isinstance(answer, Choice):
-            place(state, flight, at, answer, out)
+            go(state, flight, at, answer, out)
         else:
             refused(state, flight, at, answer, out)
 

@@ -12,6 +12,7 @@ from flyball.governor.flight import Flight, Granted
 from flyball.governor.loops import hedge, output
 from flyball.governor.loops.context import ARM_NAMES, CONTEXT, LESS, MORE, NO_ARM, ContextLoop
 from flyball.governor.marginal import ROWS
+from flyball.governor.request.leave import may
 from flyball.governor.state import State
 from flyball.model.decision import Candidate
 from flyball.units import Ratio, Seconds, Usd
@@ -79,6 +80,9 @@ def _grant_output(state: State, flight: Flight, at: Seconds, best: Candidate, in
     if bound == flight.output_tokens_max:
         return ""
     mode = state.modes.effective(output.OUTPUT.name, at)
+    pool = state.view.endpoints[index].pool_index
+    if mode == "enforce" and not may(state, flight, "cap", output.OUTPUT.name, pool, at):
+        return ""
     if mode == "enforce":
         _bound_to(flight, bound)
         return ""
@@ -92,6 +96,9 @@ def _grant_context(state: State, flight: Flight, at: Seconds, best: Candidate, i
         # A later attempt keeps its cut, unless it finds the prompt warm.
         if best.cached_tokens:
             _keep_whole(flight)
+        return ""
+    pool = state.view.endpoints[index].pool_index
+    if not may(state, flight, "truncate", CONTEXT.name, pool, at):
         return ""
     rule = flight.klass.context
     less, more = loop.ratio_of(LESS), loop.ratio_of(MORE)
@@ -198,7 +205,7 @@ def note_answered(state: State, flight: Flight) -> None:
     if loop is None or grant is None or grant.arm == NO_ARM:
         return
     loop.note_answered(grant.arm, grant.spent_usd, grant.saved_usd)
-    owner = flight.session or flight.principal.name
+    owner = flight.session or flight.owner
     seen = state.sessions.prompts.get((owner, flight.head.body_digest))
     if seen is not None:
         seen.context_arm = grant.arm

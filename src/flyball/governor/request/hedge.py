@@ -8,8 +8,11 @@ The first byte decides: the driver closes the other connection then, and the cor
 from flyball.governor.commands import Command
 from flyball.governor.events import HedgeDue
 from flyball.governor.flight import Flight, Rival
-from flyball.governor.loops.hedge import is_worth, p_miss
+from flyball.governor.loops.hedge import HEDGE, is_worth, p_miss
+from flyball.governor.request.afford import afford
 from flyball.governor.request.grant import first_byte_left_s
+from flyball.governor.request.leave import may
+from flyball.governor.request.permit import against
 from flyball.governor.request.pick import FALLBACK_RULES, Choice, force
 from flyball.governor.request.place import place
 from flyball.governor.state import State
@@ -35,8 +38,28 @@ def due(state: State, event: HedgeDue, out: list[Command]) -> None:
     if not (state.retry_gain.may_retry() and state.budget.spend()):
         return
     flight.rival = Rival(flight)
-    place(state, flight, at, choice._replace(rule="hedge"), out)
+    choice = choice._replace(rule="hedge")
+    if not _is_allowed(state, flight, at, choice, out):
+        flight.rival = None
+        return
+    place(state, flight, at, choice, choice.endpoint, out)
     flight.copy_attempt = flight.attempt
+
+
+def _is_allowed(
+    state: State, flight: Flight, at: Seconds, choice: Choice, out: list[Command]
+) -> bool:
+    """Whether policy and the mandate's budgets let the copy go there; nowhere else is tried."""
+    if not state.governed and flight.party is None:
+        return True
+    endpoint = state.view.endpoints[choice.endpoint]
+    if not may(state, flight, "retry", HEDGE.name, endpoint.pool_index, at):
+        return False
+    verdict = flight.verdict
+    no = against(state, flight, at, endpoint) or afford(state, flight, at, endpoint, out)
+    if no is not None:
+        flight.verdict = verdict
+    return no is None
 
 
 def _pays(state: State, flight: Flight, at: Seconds, choice: Choice) -> bool:

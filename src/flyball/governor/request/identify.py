@@ -2,6 +2,7 @@
 
 from flyball.governor.flight import ANYONE, Flight
 from flyball.governor.request.grant import note_repeat
+from flyball.governor.request.mandated import covers
 from flyball.governor.state import State
 from flyball.model.faults import Refusal
 from flyball.model.request import Principal
@@ -12,7 +13,7 @@ CONTINUES = "previous_response_id"
 
 def identify(state: State, flight: Flight, at: Seconds) -> Refusal | None:
     """Fill in principal, class, session and lineage; a refusal if the caller may not be served."""
-    refusal = identify_caller(state, flight)
+    refusal = identify_caller(state, flight, at)
     if refusal:
         return refusal
     _set_session(state, flight, at)
@@ -20,13 +21,17 @@ def identify(state: State, flight: Flight, at: Seconds) -> Refusal | None:
     return None
 
 
-def identify_caller(state: State, flight: Flight) -> Refusal | None:
+def identify_caller(state: State, flight: Flight, at: Seconds) -> Refusal | None:
     """Fill in principal and class; a refusal if that caller may not use that class or model."""
     head = flight.head
+    if head.mandate is not None:
+        party = flight.party = state.mandates.party(head.mandate)
+        flight.principal, flight.owner = party.principal, party.owner
+        return _set_class(state, flight) or covers(state, flight, party, at)
     principal = _principal(state, head.key_sha256)
     if isinstance(principal, Refusal):
         return principal
-    flight.principal = principal
+    flight.principal, flight.owner = principal, principal.name
     refusal = _set_class(state, flight)
     if refusal:
         return refusal
@@ -37,7 +42,7 @@ def identify_caller(state: State, flight: Flight) -> Refusal | None:
 
 
 def _principal(state: State, key_sha256: str) -> Principal | Refusal:
-    if not state.principals:
+    if not state.principals and not state.policy.authority.requires_mandate:
         return ANYONE
     if not key_sha256:
         return Refusal(code="missing_api_key")
@@ -52,11 +57,11 @@ def _set_class(state: State, flight: Flight) -> Refusal | None:
         index = state.class_index.get(name)
         if index is None:
             return Refusal(code="unknown_class", detail=repr(name))
-        if principal.classes and name not in principal.classes:
+        if flight.party is None and principal.classes and name not in principal.classes:
             detail = f"{principal.name} may not use the class {name!r}"
             return Refusal(code="class_not_allowed", detail=detail)
     else:
-        index = state.class_index[principal.classes[0]] if principal.classes else 0
+        index = state.class_index.get(principal.classes[0], 0) if principal.classes else 0
     flight.class_index = index
     flight.klass = state.policy.classes[index]
     flight.value_usd = flight.klass.value_usd
@@ -67,14 +72,14 @@ def _set_session(state: State, flight: Flight, at: Seconds) -> None:
     """The client's own name for it if it sent one, else the longest prompt this one continues."""
     head, sessions = flight.head, state.sessions
     if head.session_hint:
-        key = f"{flight.principal.name}/{head.session_hint}"
+        key = f"{flight.owner}/{head.session_hint}"
         flight.session_source = head.session_source
         if head.session_source == CONTINUES:
             key = sessions.by_response.get(key, key)
     elif len(head.prefix) > 1:
         key = sessions.find_by_prefix(head.prefix)
         flight.session_source = "prefix" if key else "new-prefix"
-        key = key or f"{flight.principal.name}/{flight.request_id}"
+        key = key or f"{flight.owner}/{flight.request_id}"
         sessions.remember_prefix(head.prefix, key)
     else:
         return
@@ -85,7 +90,7 @@ def _set_session(state: State, flight: Flight, at: Seconds) -> None:
 def _set_lineage(state: State, flight: Flight, at: Seconds) -> None:
     """Recognise a retry; only fresh work counts as demand."""
     head = flight.head
-    owner = flight.session or flight.principal.name
+    owner = flight.session or flight.owner
     if head.body_digest:
         if flight.klass.name in state.context_loops:
             note_repeat(state, flight, owner)

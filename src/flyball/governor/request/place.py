@@ -1,5 +1,7 @@
 """How is a choice carried out: intent written before the effect, work counted, then sent?"""
 
+from msgspec import UNSET
+
 from flyball.governor.commands import Command, Forward, Record
 from flyball.governor.endpoint import EndpointState
 from flyball.governor.flight import Flight
@@ -9,8 +11,12 @@ from flyball.governor.request.grant import arm_name, copy_at, grant_at
 from flyball.governor.request.pick import FALLBACK_RULES, Choice
 from flyball.governor.request.settle import retried, take_work
 from flyball.governor.state import State
-from flyball.model.decision import Allowance, Intent
+from flyball.model.decision import Allowance, Intent, Warrant
+from flyball.model.verdict import Verdict
 from flyball.units import Seconds
+
+RECORD_FIRST = "record-before-release"
+NOT_ASKED = Verdict(allowed=True)
 
 
 def place(
@@ -18,16 +24,17 @@ def place(
     flight: Flight,
     at: Seconds,
     choice: Choice,
+    index: int,
     out: list[Command],
     advice: str = "",
 ) -> None:
-    """Record, count, forward. In observe mode the baseline rule says where, not the choice."""
+    """Record, count, forward to endpoint `index`. In observe mode the baseline rule said which, not
+    the choice."""
     if flight.attempt:
         retried(state, flight, at, out)
     note_feasibility(state, flight.scope, at, out)
-    index, fallbacks = choice.endpoint, choice.fallbacks
-    if state.policy.mode == "observe":
-        index = baseline(state, flight)
+    fallbacks = choice.fallbacks
+    if index != choice.endpoint:
         fallbacks = tuple([i for i in (choice.endpoint, *choice.fallbacks) if i != index])
     endpoint = state.view.endpoints[index]
     best = choice.candidates[0]
@@ -67,6 +74,7 @@ def place(
             choice.rule,
             flight.klass.name,
             flight.rival is not None,
+            flight.verdict is not None and RECORD_FIRST in flight.verdict.obligations,
         )
     )
 
@@ -137,19 +145,25 @@ def _intent(
         served_model="" if grant is None else grant.model,
         session_step=flight.session_step,
         session_steps_left=max(0.0, flight.session_left - 1.0),
+        warrant=UNSET if flight.party is flight.verdict is None else _warrant(flight),
     )
 
 
-def baseline(state: State, flight: Flight) -> int:
-    """Observe mode: what a plain balancer would do among the open endpoints of the scope."""
-    usable = [
-        e
-        for e in state.view.endpoints
-        if not flight.scope.reasons[e.index]
-        and not state.view.blocked[e.index]
-        and e.index not in flight.tried
-    ]
-    if state.policy.baseline == "round-robin":
-        state.rotation += 1
-        return usable[state.rotation % len(usable)].index
-    return min(usable, key=lambda e: (e.load, e.index)).index
+def _warrant(flight: Flight) -> Warrant:
+    mandate, verdict = flight.head.mandate, flight.verdict or NOT_ASKED
+    if mandate is None:
+        return Warrant(
+            policies=verdict.policies, bundles=verdict.bundles, obligations=verdict.obligations
+        )
+    return Warrant(
+        chain=mandate.chain,
+        human=mandate.human,
+        actor=mandate.actor,
+        root_key=mandate.root_key,
+        holder=mandate.holder if mandate.is_held else "",
+        policies=verdict.policies,
+        bundles=verdict.bundles,
+        obligations=verdict.obligations,
+        approvals=tuple([one.id for one in flight.approvals]),
+        reserved_micro_usd=flight.reserved,
+    )

@@ -44,7 +44,7 @@ def ask(state: State, event: QuoteAsked, out: list[Command]) -> None:
     flight = Flight(event.quote_id, event.at, event.head, 0.0)
     expire(state, event.at, out)
     refusal = (
-        identify_caller(state, flight)
+        identify_caller(state, flight, event.at)
         or authorize(state, flight, event.at, out)
         or allow(state, flight, event.at)
         or _within_bounds(state, flight)
@@ -88,7 +88,7 @@ def present(state: State, flight: Flight, at: Seconds) -> Refusal | None:
     head = flight.head
     guarantee = state.promises.open.get(head.quote)
     # Another's quote is answered like one that does not exist.
-    if guarantee is None or guarantee.quote.principal != flight.principal.name:
+    if guarantee is None or guarantee.quote.principal != flight.owner:
         return Refusal(code="quote_unknown", detail=f"{head.quote!r} is not open, or is not yours")
     quote = guarantee.quote
     if quote.expires_at <= at:
@@ -180,7 +180,7 @@ def _within_bounds(state: State, flight: Flight) -> Refusal | None:
         return Refusal(code="capacity_promised", detail=detail, should_retry=False)
     if len(book.open) >= limits.quotes_max:
         detail = f"{len(book.open)} quotes are open"
-    elif book.by_principal.get(flight.principal.name, 0) >= limits.quotes_per_principal_max:
+    elif book.by_principal.get(flight.owner, 0) >= limits.quotes_per_principal_max:
         detail = f"{flight.principal.name} has {limits.quotes_per_principal_max} open quotes"
     else:
         return None
@@ -246,7 +246,7 @@ def _quote(state: State, flight: Flight, at: Seconds, room: Room) -> Quote:
     penalty_usd = klass.penalty_usd or klass.value_usd
     return Quote(
         id=flight.request_id,
-        principal=flight.principal.name,
+        principal=flight.owner,
         class_name=klass.name,
         model=flight.head.model,
         operation=flight.head.operation,

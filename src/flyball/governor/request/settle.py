@@ -10,8 +10,11 @@ from flyball.governor.commands import Abort, Command, Record, Reject
 from flyball.governor.endpoint import EndpointState
 from flyball.governor.events import AttemptFailed, FirstByte, Served
 from flyball.governor.flight import Flight
+from flyball.governor.loops.retry import RETRY
 from flyball.governor.request import guard, health, program
+from flyball.governor.request.afford import charge, settle_budget
 from flyball.governor.request.grant import note_answered
+from flyball.governor.request.leave import may
 from flyball.governor.state import State
 from flyball.model.decision import Outcome, OutcomeKind
 from flyball.model.faults import Refusal
@@ -60,6 +63,8 @@ def _drop_rival(
     if endpoint is not None and waited_s > flight.ttft_s:
         # It would have taken longer still: else an endpoint that is always overtaken seems fast.
         endpoint.learn_ttft(flight.ttft_s, waited_s, flight.ttft_bias_log)
+    if flight.reserved and endpoint is not None:
+        charge(state, flight, endpoint, 0, 0)
     place = endpoint.name if endpoint else ""
     out.append(Record(_outcome(flight, at, "cancelled", place, 499)))
     flight.turn_to_rival()
@@ -176,7 +181,7 @@ def _keep_cache(state: State, flight: Flight, endpoint: EndpointState, event: Se
 
 def _remember_response(state: State, flight: Flight, event: Served) -> None:
     """The stored answer lives at this endpoint; a call that continues it must come here."""
-    name = f"{flight.principal.name}/{event.response_id}"
+    name = f"{flight.owner}/{event.response_id}"
     if not flight.session:
         flight.session = name
         state.sessions.touch(name, event.at)
@@ -212,6 +217,8 @@ def attempt_failed(state: State, event: AttemptFailed, out: list[Command]) -> Fl
         flight.rival = None
         return None
     may_retry = flight.attempt < flight.attempts_max and event.at < flight.deadline_at
+    if may_retry and not may(state, flight, "retry", RETRY.name, endpoint.pool_index, event.at):
+        may_retry = False
     if may_retry and (flight.guarantee is not None or _may_spend(state)):
         return flight
     out.append(Reject(event.request_id, refusal))
@@ -272,6 +279,18 @@ def deadline_passed(state: State, at: Seconds, request_id: str, out: list[Comman
     _close(state, flight, at, "deadline", out, endpoint, refusal=refusal)
 
 
+def cut(state: State, flight: Flight, at: Seconds, refusal: Refusal, out: list[Command]) -> bool:
+    """Authority ends it, running or held; True if it was running."""
+    _drop_rival(state, flight, at, flight.attempt, out)
+    endpoint = _release(state, flight)
+    if endpoint is None:
+        refused(state, flight, at, refusal, out)
+        return False
+    out.append(Abort(flight.request_id, refusal))
+    _close(state, flight, at, "cancelled", out, endpoint, refusal=refusal)
+    return True
+
+
 def refused(
     state: State, flight: Flight, at: Seconds, refusal: Refusal, out: list[Command]
 ) -> None:
@@ -312,24 +331,61 @@ def _close(
 ) -> None:
     """Write the one outcome, tell the estimators, forget the flight."""
     state.flights.pop(flight.request_id, None)
+    if flight.party is not None:
+        _pay(state, flight, at, kind, endpoint, served)
     status = served.status if served else (refusal.fault.status if refusal else 499)
     good = kind == "served" and status < 400
     output_tokens = served.output_tokens if served else 0
+    if kind == "cancelled":
+        output_tokens = _sent(flight, at)
     in_time = good and _in_time(flight, at, output_tokens or flight.output_tokens)
     if state.programs.by_class and kind != "client-gone":
         state.programs.note_ended(in_time)
     if flight.program is not None:
         program.closed(state, flight, at, good, served.input_tokens if served else 0, output_tokens)
     if not good and flight.head.body_digest:
-        owner = flight.session or flight.principal.name
+        owner = flight.session or flight.owner
         state.sessions.mark_unanswered(owner, flight.head.body_digest)
     place = endpoint.name if endpoint else ""
     outcome = _outcome(flight, at, kind, place, status, served, refusal, in_time)
+    if kind == "cancelled":
+        outcome = replace(outcome, output_tokens=output_tokens)
     if kind == "refused" and flight.scope.name:
         generation = state.view.health_generation
         outcome = replace(outcome, feasibility=flight.scope.feasibility_id(generation))
+    if flight.spent:
+        outcome = replace(outcome, spent_micro_usd=flight.spent)
     out.append(Record(outcome))
     state.note_settled(_settled(flight, outcome, endpoint))
+
+
+def _pay(
+    state: State,
+    flight: Flight,
+    at: Seconds,
+    kind: OutcomeKind,
+    endpoint: EndpointState | None,
+    served: Served | None,
+) -> None:
+    """Settle the budgets of its mandate; what failed before its first byte costs nothing."""
+    if flight.party is not None:
+        flight.party.flights.discard(flight.request_id)
+    if not flight.reserved:
+        return
+    if served is not None:
+        if endpoint is not None and served.status < 400:
+            charge(state, flight, endpoint, served.input_tokens, served.output_tokens)
+    elif endpoint is not None and (flight.first_byte_at or kind != "failed"):
+        charge(state, flight, endpoint, 0, _sent(flight, at))
+    settle_budget(state, flight)
+
+
+def _sent(flight: Flight, at: Seconds) -> int:
+    """Tokens of an answer cut off now, estimated from the time it ran: streams are not read."""
+    if not flight.first_byte_at:
+        return 0
+    tokens = 1 + int((at - flight.first_byte_at) / max(1e-4, flight.tpot_s))
+    return min(tokens, flight.output_tokens_max) if flight.output_tokens_max else tokens
 
 
 def _outcome(

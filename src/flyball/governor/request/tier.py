@@ -10,6 +10,7 @@ from flyball.governor.loops.demotion import DEMOTION, is_better, lower_tiers
 from flyball.governor.request.authorize import scope_of
 from flyball.governor.request.grant import granted
 from flyball.governor.request.identify import CONTINUES
+from flyball.governor.request.leave import may
 from flyball.governor.request.pick import Choice, Wait, pick
 from flyball.governor.state import State
 from flyball.model.faults import Refusal
@@ -40,6 +41,8 @@ def pick_tier(state: State, flight: Flight, at: Seconds) -> Choice | Wait | Refu
         tried = _Tried(flight, pick(state, flight, at))
         if is_better(tried.surplus_usd, best.surplus_usd, asked.value_usd):
             best, model = tried, name
+    if model and not _may_demote(state, flight, best, at):
+        model = ""
     if model and mode == "enforce":
         best.restore(flight)
         granted(flight).model = model
@@ -48,6 +51,14 @@ def pick_tier(state: State, flight: Flight, at: Seconds) -> Choice | Wait | Refu
     if model:
         flight.advice = f"demotion: {model} in place of {flight.head.model}"
     return asked.answer
+
+
+def _may_demote(state: State, flight: Flight, tried: "_Tried", at: Seconds) -> bool:
+    """Whether policy lets a class be answered by less, there."""
+    if not isinstance(tried.answer, Choice):
+        return False
+    pool = state.view.endpoints[tried.answer.endpoint].pool_index
+    return may(state, flight, "demote", DEMOTION.name, pool, at)
 
 
 class _Tried:
