@@ -72,6 +72,7 @@ def write(tables: dict[str, Any]) -> None:
         _promises(),
         _steady(tables["steady"]),
         _safe(tables["safe"], tables["steady"]),
+        _strict(tables["strict"]),
         _tuned(),
         _struck(tables["struck"]),
         _parts(tables["parts"]),
@@ -160,6 +161,29 @@ def _safe(table: dict[str, Any], steady: dict[str, Any]) -> str:
             )
         parts.append("")
     return "\n".join(parts)
+
+
+def _strict(table: dict[str, Any]) -> str:
+    if not table:
+        return f"## With 99 % asked for\n\nNot run: `{COMMAND} strict --budget 3600`\n"
+    rows: list[str] = []
+    for (fleet, mix), cores in _cells(table).items():
+        for name, seeds in sorted(cores.items(), key=lambda item: _mean(item[1], "load")):
+            load = _interval(seeds)
+            rows.append(
+                f"| {mix} on {fleet} | {name} | {load.mean:.3f} | {_band(load)} | "
+                f"{_gain(cores.get(GOVERNED, {}), seeds)} | {seeds[max(seeds)]['fails_by']} |"
+            )
+    return "\n".join(
+        [
+            f"## With 99 % asked for\n\n    {COMMAND} strict --budget 3600\n",
+            "Steady load at which 99 % of each class's calls are in time.\n",
+            "| cell | core | load | 95 % | governed / it | what fails first above it |\n"
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
 
 
 def _struck(table: dict[str, Any]) -> str:

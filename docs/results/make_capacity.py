@@ -28,6 +28,7 @@ from flyball.sim.experiments.contestants import (
     RIVAL_SPACES,
     Contestant,
 )
+from flyball.sim.experiments.edges import edge
 from flyball.sim.experiments.fleets import FLEETS
 from flyball.sim.experiments.trial import Trial
 from flyball.sim.experiments.troubles import troubles_of
@@ -50,6 +51,14 @@ STEADY_CELLS = (
     ("feed", "agents"),
     ("tiers", "agents"),
 )
+STRICT_CELLS = (
+    ("mixed", "agents"),
+    ("uniform", "agents"),
+    ("uniform", "chat"),
+    ("tiers", "agents"),
+)
+STRICT_NAMES = ("epp_default", "tuned_loops", "governor", "tuned_governor")
+STRICT_SHARE = 0.99
 SAFE_CELLS = (("mixed", "agents"), ("uniform", "agents"))
 SAFE_NAMES = (
     "default_stack",
@@ -60,6 +69,7 @@ SAFE_NAMES = (
 )
 STRUCK_NAMES = ("default_stack", "epp_default", "tuned_loops", "governor")
 STRUCK_STEP = 0
+VIEW_NAMES = ("governor", "epp_default", "tuned_loops", "pool_split", "least_request")
 VIEW_GATEWAYS = (1, 2, 4, 8)
 VIEW_AGES_MS = (50.0, 250.0, 1000.0, 5000.0)
 VIEW_STEPS = (-20, 0)
@@ -122,6 +132,34 @@ def steady(budget: Budget, said: argparse.Namespace, found: dict[str, Any]) -> A
                     yield key, edge_and_failure, (trial, start)
 
     return each(budget, tasks())
+
+
+def strict(budget: Budget, said: argparse.Namespace, found: dict[str, Any]) -> Any:
+    """Steady capacity where 99 % of each class's calls must be served in time."""
+
+    def tasks() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
+        for (fleet, mix), name in product(STRICT_CELLS, STRICT_NAMES):
+            if name not in contestants():
+                continue
+            one = contestants()[name]
+            for seed in SEEDS[: said.seeds]:
+                key = f"{fleet} {mix} {name} {seed} {code(one.core)}"
+                trial = Trial(fleet=fleet, mix=mix, contestant=one, step=0, seed=seed)
+                if key not in found and re.search(said.only, key):
+                    yield key, strict_edge, (trial, _start(found, fleet, mix, name, one) - 4)
+
+    return each(budget, tasks())
+
+
+def strict_edge(trial: Trial, start: int) -> dict[str, Any]:
+    """The last step with 99 % in time, and what fails first above it."""
+
+    def good(step: int) -> bool:
+        return is_steady(played(replace(trial, step=step)), STRICT_SHARE)
+
+    step = edge(good, start)
+    above = played(replace(trial, step=step + 1))
+    return {"step": step, "load": replace(trial, step=step).load, "fails_by": worst(above)}
 
 
 def _start(found: dict[str, Any], fleet: str, mix: str, name: str, one: Contestant) -> int:
@@ -277,7 +315,7 @@ def _keep_tuned(name: str, best: Best) -> None:
 
 def views(budget: Budget, said: argparse.Namespace, found: dict[str, Any]) -> Any:
     """Share of the calls in time, by gateways and age, at a few loads."""
-    names = [name for name in ("governor", "epp_default", "tuned_loops") if name in contestants()]
+    names = [name for name in VIEW_NAMES if name in contestants()]
 
     def tasks() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
         for gateways, age, step, name in product(VIEW_GATEWAYS, VIEW_AGES_MS, VIEW_STEPS, names):
@@ -300,6 +338,7 @@ TABLES = {
     "steady": steady,
     "tuned": tuned,
     "safe": safe,
+    "strict": strict,
     "struck": struck,
     "parts": parts,
     "views": views,
