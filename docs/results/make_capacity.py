@@ -59,7 +59,7 @@ STRICT_CELLS = (
 )
 STRICT_NAMES = ("epp_default", "tuned_loops", "governor", "tuned_governor")
 STRICT_SHARE = 0.99
-SAFE_CELLS = (("mixed", "agents"), ("uniform", "agents"))
+SAFE_CELLS = (("mixed", "agents"), ("uniform", "agents"), ("tiers", "agents"), ("feed", "agents"))
 SAFE_NAMES = (
     "default_stack",
     "epp_default",

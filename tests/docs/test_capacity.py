@@ -44,13 +44,13 @@ def test_the_page_pairs_gains_by_seed_and_names_what_was_not_run(
         "uniform chat epp_default 1 r": cell(1.0),
         "uniform chat epp_default 2 r": cell(1.25),
     }
-    rest = {name: {} for name in ("safe", "tuned", "struck", "parts", "views")}
+    rest = {name: {} for name in ("safe", "strict", "tuned", "struck", "parts", "views")}
     page.write({"steady": steady, **rest})
     text = (tmp_path / "capacity.md").read_text()
     assert "| epp_default | 5.00 | 90.0% | 1.125 |" in text
     assert "1.20 [1.20, 1.20]" in text  # 1.2 / 1.0 and 1.5 / 1.25
     assert "sources run: `g`, `r`." in text
-    for table in ("safe", "struck", "parts", "views"):
+    for table in ("safe", "strict", "struck", "parts", "views"):
         assert f"Not run: `python docs/results/make_capacity.py {table} --budget" in text
     assert (tmp_path / "capacity.json").is_file()
     assert (tmp_path / "capacity.svg").is_file()
