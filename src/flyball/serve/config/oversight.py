@@ -1,11 +1,12 @@
 """Who may stop, override and revoke, which feeds are heard, and at which door do they knock?"""
 
 from pathlib import Path as FilePath
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
+from flyball.authority.roles import Role
 from flyball.serve.config.text import Document, Path
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -19,7 +20,6 @@ Name = Annotated[str, Meta(pattern=NAME)]
 Key = Annotated[str, Meta(pattern=KEY)]
 Expanded = Annotated[str, Meta(min_length=1, extra_json_schema={"x-env": True})]
 Positive = Annotated[float, Meta(gt=0)]
-Role = Literal["viewer", "operator", "approver", "admin"]
 
 
 class PersonSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

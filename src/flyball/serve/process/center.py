@@ -7,12 +7,15 @@ too goes to `share`. In a single process the gateway's governor is fed; with wor
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flyball.dialects.engines import read_metrics
+from flyball.governor.authority import Open
 from flyball.governor.commands import Notice
 from flyball.governor.events import BoardReceived, Event, LedgerChanged, Sampled, Solved, Tick
 from flyball.governor.objectives import Objectives
 from flyball.ledger.record import decode
+from flyball.model.acts import Oversight, RevocationSet
 from flyball.model.decision import ConfigSet, LoopAction, Record
 from flyball.model.fleet import Fleet
 from flyball.model.prices import NO_BOARD, PriceBoard
@@ -27,16 +30,24 @@ from flyball.serve.process.notices import NoticeLog
 from flyball.serve.process.pages import Condition, Reading
 from flyball.serve.process.reload import Reloader, fixed_changes
 from flyball.serve.process.solve import SolverThread
-from flyball.serve.process.station import trusted
+from flyball.serve.process.station import listen_tls, trusted
 from flyball.serve.process.steering import Steering
 from flyball.serve.relay.clock import Clock
 from flyball.serve.telemetry.prometheus import Telemetry
 from flyball.units import MS_PER_S, Seconds
 
+if TYPE_CHECKING:
+    from flyball.serve.doors.door import Door
+
 SOLVE_S_MAX: Seconds = 4.0
 REASON_CHARS_MAX = 2000
 _DAY_S: Seconds = 86_400.0
-WATCHED_STARTS = (b'{"kind":"loop-action"', b'{"kind":"turned-away"')
+WATCHED_STARTS = (
+    b'{"kind":"loop-action"',
+    b'{"kind":"turned-away"',
+    b'{"kind":"revocation"',
+    b'{"kind":"oversight"',
+)
 
 
 class Center:
@@ -87,6 +98,7 @@ class Center:
         self._scraper = Scraper(read_metrics, self._sampled, self.now, scrape_limits(config))
         self.steering = Steering(config, telemetry, feed, share, self.now, self._actuator_silent)
         self.reloader = Reloader(Path(config.source), config, adjust, self._adopt, self._config_bad)
+        self.door = self._door()
 
     def start(self) -> None:
         """Begin all periodic work."""
@@ -103,6 +115,8 @@ class Center:
         self._scraper.start()
         self.reloader.start()
         self.steering.start()
+        if self.door is not None:
+            self.door.start()
         self._tick_task = asyncio.create_task(self._tick(), name="tick")
 
     async def stop(self) -> int:
@@ -113,6 +127,8 @@ class Center:
         await self.reloader.stop()
         await self.steering.stop()
         await self._scraper.stop()
+        if self.door is not None:
+            await self.door.stop()
         lost = await asyncio.to_thread(self.recorder.close)
         await asyncio.to_thread(self.telemetry.close)
         if lost:
@@ -154,6 +170,8 @@ class Center:
                 self.telemetry.circuit(number, "open" if record.new == "true" else "closed")
         elif isinstance(record, LoopAction):
             self.steering.watch(record)
+        elif isinstance(record, Oversight | RevocationSet) and self.door is not None:
+            self.door.watch(record)
 
     def solve(self, problem: Problem) -> None:
         """Answered by `Solved`, later."""
@@ -214,6 +232,31 @@ class Center:
         level, text = ("info", "records again") if available else ("error", detail)
         self.notices.say(Notice(level, "ledger", text))
 
+    def standing(self) -> list[Event]:
+        """Revocations and stops in force: what a worker that starts must know."""
+        return [] if self.door is None else list(self.door.standing())
+
+    def _door(self) -> "Door | None":
+        """The door for people and other governors, if the fleet file opens one. DoorFault."""
+        if self.config.oversight is None:
+            return None
+        from flyball.serve.doors.door import Door, Surroundings
+
+        around = Surroundings(
+            tell=self._told_outside,
+            record=self.record,
+            notice=lambda level, code, text: self.notices.say(Notice(level, code, text)),
+            act=self.steering.act,
+            endpoints=lambda: self._numbers,
+            authority=Open,
+            now=self.now,
+        )
+        return Door(self.config.oversight, around, listen_tls(self.config))
+
+    def _told_outside(self, event: Event) -> None:
+        self._feed(event)
+        self._share(event)
+
     def _actuator_silent(self, text: str) -> None:
         self.notices.say(Notice("warning", "actuator-silent", text))
 
@@ -224,6 +267,8 @@ class Center:
         self.readings.clear()
         self._adoption = asyncio.create_task(self.steering.adopt(config))
         self.telemetry.adopt(config)
+        if self.door is not None:
+            self.door.adopt(config.oversight)
         self.objectives.adopt(config.policy.classes)
         self._numbers = _numbers(config.fleet)
         self._scraper.replace(scrape_targets(config), scrape_limits(config))

@@ -12,6 +12,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Callable
+from typing import cast
 
 from flyball.governor import commands
 from flyball.governor.events import (
@@ -255,6 +256,9 @@ class Control:
         if self._center.board.version:
             first.append(BoardReceived(now, self._center.board))
         link.send(Feed(first))
+        standing = cast("list[Shared]", self._center.standing())
+        for begin in range(0, len(standing), SHARED_MAX):
+            link.send(Feed(standing[begin : begin + SHARED_MAX]))
         if self._stopping.is_set():
             link.send(Drain(0.0))
         return closed

@@ -92,6 +92,10 @@ Shared = (
     | events.EndpointDraining
     | events.LoopModeSet
     | events.HoldSet
+    | events.BundlesSet
+    | events.Revoked
+    | events.FeedHeard
+    | events.StopSet
 )
 
 

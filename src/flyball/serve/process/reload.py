@@ -10,7 +10,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from flyball.serve.config import Config, ConfigErrors, load
+from flyball.serve.config.oversight import OversightSection
 from flyball.units import Seconds
 
 WATCH_S: Seconds = 2.0
@@ -35,8 +38,16 @@ def fixed_changes(old: Config, new: Config) -> list[str]:
         "limits": (old.limits, new.limits),
         "ledger": (old.ledger, new.ledger),
         "telemetry": (old.telemetry, new.telemetry),
+        "oversight": (_fixed(old.oversight), _fixed(new.oversight)),
     }
     return [key for key, (before, after) in pairs.items() if before != after]
+
+
+def _fixed(section: OversightSection | None) -> OversightSection | None:
+    """Without what comes into force at once: who may act."""
+    if section is None:
+        return None
+    return msgspec.structs.replace(section, people={}, evaluators={}, two_persons=())
 
 
 class Reloader:

@@ -20,6 +20,7 @@ from flyball import __version__
 from flyball.governor.events import DrainBegun, Event
 from flyball.model.signals import PeerLoad
 from flyball.serve.config import Config, ConfigErrors, load
+from flyball.serve.doors.fault import DoorFault
 from flyball.serve.log.writer import LedgerError
 from flyball.serve.process.center import Center
 from flyball.serve.process.control import Control, StartFault
@@ -83,6 +84,8 @@ def serve(path: Path, overrides: Overrides) -> int:
         return _fault(2, str(fault))
     except LedgerError as fault:
         return _fault(2, f"{fault}\n    --log DIR names another folder.")
+    except DoorFault as fault:
+        return _fault(2, f"oversight: {fault}")
     except StartFault as fault:
         return _fault(2, f"the gateway could not start: {fault}")
 

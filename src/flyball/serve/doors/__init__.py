@@ -1,0 +1,1 @@
+"""At which doors do people, identity providers and foreign enforcement points knock?"""

@@ -1,0 +1,1 @@
+"""How do governors tell each other what is revoked or stopped?"""
