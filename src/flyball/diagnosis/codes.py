@@ -1,0 +1,348 @@
+"""What does each finding code mean, and what does one do about it?
+
+One table for all areas: FB-1xx topology, FB-2xx alignment, FB-3xx stress, FB-4xx drift, FB-5xx
+margins. The page of each code under docs/reference/findings is made of its entry.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from flyball.diagnosis.finding import Area, Evidence, Finding
+from flyball.units import Seconds
+
+Level = Literal["note", "warning", "error"]
+LEVELS: tuple[Level, ...] = ("note", "warning", "error")
+WHAT_IF = "flyball diagnose --loops LOOPS.yaml --what-if CHANGE.yaml"
+
+
+class Code(Struct, frozen=True, kw_only=True):
+    """`meaning` = what is so, `rule` = when it is said, `harm` = what follows if nothing is done,
+    `steps` = what to do, best first. `next_step` may hold {loop}, {other} and {actuator}."""
+
+    code: str
+    kind: str
+    area: Area
+    level: Level
+    title: str
+    meaning: str
+    rule: str
+    harm: str
+    steps: tuple[str, ...]
+    next_step: str
+
+
+def finding(
+    code: str,
+    *,
+    at: Seconds,
+    loops: Iterable[str],
+    actuators: Iterable[str],
+    evidence: Iterable[Evidence],
+    confidence: float,
+    summary: str,
+    scope: str = "",
+) -> Finding:
+    """A finding of that code, with the kind and the next step that the table names.
+
+    KeyError for a code that is not in the table; ValueError without evidence.
+    """
+    entry = CODES[code]
+    names, moved = tuple(loops), tuple(dict.fromkeys(actuators))
+    step = entry.next_step.format(
+        loop=names[0] if names else "all",
+        other=names[1] if len(names) > 1 else "all",
+        actuator=moved[0] if moved else "",
+    )
+    return Finding(
+        code=code,
+        kind=entry.kind,
+        area=entry.area,
+        at=at,
+        loops=names,
+        actuators=moved,
+        evidence=tuple(evidence),
+        confidence=confidence,
+        next_step=step,
+        scope=scope,
+        summary=summary,
+    )
+
+
+def level_of(finding: Finding) -> Level:
+    """How grave it is; codes of others that are not in the table are warnings."""
+    entry = CODES.get(finding.code)
+    return entry.level if entry else "warning"
+
+
+_TOPOLOGY = (
+    Code(
+        code="FB-101",
+        kind="direct",
+        area="topology",
+        level="error",
+        title="Two loops move one actuator",
+        meaning="Two loops that act set the same actuator in a scope that they share.",
+        rule="Same actuator, overlapping scopes, both acting (not only observing or advising).",
+        harm="Each undoes the other's moves: the set-point swings at the pace of the faster one, "
+        "and the effective gain is the sum of both.",
+        steps=(
+            "Give the actuator to one of them; let the other only recommend (mode: advise).",
+            "Or part their scopes, so that each has pools of its own.",
+            "If one of them is foreign, declare it under `foreign_loops`: the governor then "
+            "leaves it its share of the gain.",
+        ),
+        next_step="flyball hold {loop}",
+    ),
+    Code(
+        code="FB-102",
+        kind="direct",
+        area="topology",
+        level="error",
+        title="Two writers fight over one field",
+        meaning="Records show that one field was set by one writer and set back by another.",
+        rule="Writes A, B, A with other values within 5 periods of A, at least twice; or two "
+        "owners of one field of which at least one is no person.",
+        harm="What is in force depends on who wrote last; every deploy or reconcile resets what "
+        "a loop has steered.",
+        steps=(
+            "Take the field out of the manifest or template that one of them applies.",
+            "With server-side apply, give up the field by one of the two owners.",
+            "Stop the loop that has no business with the field.",
+        ),
+        next_step="flyball hold {loop}",
+    ),
+    Code(
+        code="FB-103",
+        kind="indirect",
+        area="topology",
+        level="warning",
+        title="Two loops want one signal in different places",
+        meaning="Two loops move the same signal by different actuators, one up and the other "
+        "down, or to targets further apart than their bands.",
+        rule="Both actuators move the signal; the preferred directions are opposite, or "
+        "the targets differ by more than both bands together.",
+        harm="Neither is ever content: both run until one meets its limit, and pay for it.",
+        steps=(
+            "Give both the same target, or widen the band of the slower one.",
+            "Let one of them regulate another signal.",
+            "Price the signal and let both act on the price.",
+        ),
+        next_step=WHAT_IF,
+    ),
+    Code(
+        code="FB-104",
+        kind="implicit",
+        area="topology",
+        level="error",
+        title="A cycle of loops is unstable though each loop is stable alone",
+        meaning="Loops that move each other's signals close a cycle with a growing mode.",
+        rule="Each member alone has a gain margin above 1; all together at most 1.",
+        harm="An oscillation or a drift that no single loop's tuning explains, growing until "
+        "limits are met.",
+        steps=(
+            "Slow the first loop named: halve its gain, or make its period three times as long.",
+            "Break the cycle: let one loop read a signal that the others do not move.",
+            "Try the change before it is applied.",
+        ),
+        next_step=WHAT_IF,
+    ),
+    Code(
+        code="FB-105",
+        kind="temporal",
+        area="topology",
+        level="warning",
+        title="Two coupled loops run at nearly the same pace",
+        meaning="Two loops move each other's signals and their periods differ by less than three.",
+        rule="Period ratio below 3, and a coupling of at least 0.1 both ways together (or not "
+        "known).",
+        harm="Neither can take the other's signal as settled: each corrects the other's moves.",
+        steps=(
+            "Make the slower one's period at least three times the faster one's.",
+            "Or halve the gain of both.",
+        ),
+        next_step=WHAT_IF,
+    ),
+    Code(
+        code="FB-106",
+        kind="temporal",
+        area="topology",
+        level="warning",
+        title="A loop acts again before it can see what it did",
+        meaning="The delay from actuator to sensor is long against the loop's period.",
+        rule="Delay above a third of the period, and a gain margin alone below 3 (or not known).",
+        harm="Overshoot, then oscillation with about four times the delay as its period.",
+        steps=(
+            "Lengthen the period to three delays, or lower the gain to a third of the critical.",
+            "Count what is under way (starting replicas, pending scale-downs) as if it were there.",
+        ),
+        next_step=WHAT_IF,
+    ),
+    Code(
+        code="FB-107",
+        kind="sign",
+        area="topology",
+        level="error",
+        title="A loop's actuator no longer does what it was built to do",
+        meaning="The gain from a loop's actuator to its own signal has turned, or has lost more "
+        "than half of what it was at commissioning.",
+        rule="The loop pushes its signal away from the target, or gain / gain at commissioning "
+        "is below 0.5.",
+        harm="With the gain at zero the loop runs to its limit; below zero it drives itself "
+        "off: cutting context that breaks workflows costs more, not less.",
+        steps=(
+            "Hold the loop now: it can only do harm.",
+            "Measure the gain by randomised moves before it is let loose again.",
+            "Send the error to another actuator (an admission price).",
+        ),
+        next_step="flyball hold {loop}",
+    ),
+    Code(
+        code="FB-108",
+        kind="sign",
+        area="topology",
+        level="error",
+        title="A loop's gain turns its sign when the other loops are closed",
+        meaning="The relative gain of a loop is negative: alone it steers right, together wrong.",
+        rule="A negative diagonal entry of the relative gain array over loops that move each "
+        "other's signals (Bristol 1966).",
+        harm="No tuning keeps the loops stable: either together, or when one is opened, one of "
+        "them runs away.",
+        steps=(
+            "Pair actuators and signals otherwise (positive relative gains).",
+            "Open one of the loops for good and let a joint plan set its actuator.",
+        ),
+        next_step="flyball hold {loop}",
+    ),
+    Code(
+        code="FB-109",
+        kind="saturation",
+        area="topology",
+        level="warning",
+        title="A loop at its limit changes the gain of another",
+        meaning="A loop stands at a limit of its actuator, so its cycle is open; another loop "
+        "that relied on it now has another gain.",
+        rule="Within 2 % of a limit, and the other's gain changes by a factor of 1.5 or turns "
+        "its sign (or they are coupled both ways by gains not known).",
+        harm="A loop that was tuned with the other at work overshoots or reverses.",
+        steps=(
+            "Raise the limit, or take load off, so that the first loop can move again.",
+            "Lower the gain of the second loop by the factor in the evidence.",
+        ),
+        next_step=WHAT_IF,
+    ),
+    Code(
+        code="FB-110",
+        kind="signal",
+        area="topology",
+        level="error",
+        title="A loop's sensor reads the wrong way because of another loop",
+        meaning="Another loop's actuator moves the sensor against the truth that it stands for.",
+        rule="The actuator moves sensor and truth in opposite senses, or the sensor alone.",
+        harm="The loop takes work away where more is needed (idle threads that wait look like "
+        "spare capacity), or adds where it is not.",
+        steps=(
+            "Let the loop read the truth itself (queue, demand) instead of its proxy.",
+            "Correct the reading for the other actuator's set-point.",
+        ),
+        next_step="flyball hold {loop}",
+    ),
+    Code(
+        code="FB-111",
+        kind="budget",
+        area="topology",
+        level="warning",
+        title="Loops may together spend more than there is",
+        meaning="Several loops draw on one quota that nobody shares out.",
+        rule="At least two acting loops name the quota, their claims exceed its limit (or are "
+        "not known), and it has no arbiter.",
+        harm="Who comes first takes all; the others stand at a limit that they do not know of.",
+        steps=(
+            "Give each loop a part of the quota as its limit.",
+            "Let a price share it out (a budget, a site's power limit) and name it as arbiter.",
+        ),
+        next_step=WHAT_IF,
+    ),
+    Code(
+        code="FB-112",
+        kind="implicit",
+        area="topology",
+        level="note",
+        title="A cycle of loops reinforces itself by its signs; its gain is not known",
+        meaning="A move of one loop comes back to it, through the others, as a further move the "
+        "same way.",
+        rule="The product of all signs around the cycle is positive and a gain in it is unknown.",
+        harm="Harmless below a cycle gain of 1, a runaway above it.",
+        steps=(
+            "Measure the missing gains: randomise one actuator a little for an hour.",
+            "State them in the loops file.",
+        ),
+        next_step=WHAT_IF,
+    ),
+)
+
+_ALIGNMENT = (
+    Code(
+        code="FB-201",
+        kind="opposed",
+        area="alignment",
+        level="warning",
+        title="Two loops' objectives pull the shared actuators apart",
+        meaning="What one loop gains by a typical move, the other loses.",
+        rule="Cosine of the range-scaled gradients below -0.5, and a cross effect that takes "
+        "back at least a tenth of what the loop gains by its own typical move.",
+        harm="They pay for each other's moves; how much, FB-204 tells.",
+        steps=(
+            "Put one price on what both want, and let each act on it.",
+            "Give one of them a part of the fleet of its own.",
+        ),
+        next_step="flyball prices",
+    ),
+    Code(
+        code="FB-202",
+        kind="stationary",
+        area="alignment",
+        level="note",
+        title="No move is good for all loops: only a price can decide",
+        meaning="The loops stand where any gain of one is a loss of another.",
+        rule="The shortest convex combination of the scaled gradients is below 5 % of the "
+        "longest gradient.",
+        harm="None by itself; tuning further only moves the loss from one loop to another.",
+        steps=("State what each objective is worth in one unit, and let the joint plan decide.",),
+        next_step="flyball prices",
+    ),
+    Code(
+        code="FB-203",
+        kind="unsettled",
+        area="alignment",
+        level="warning",
+        title="Where the loops settle together is not certain",
+        meaning="No weights were found under which the loops' game is strictly monotone.",
+        rule="Rosen's condition (1965) fails: no positive diagonal makes diag(r) M + M' diag(r) "
+        "positive definite.",
+        harm="Several resting places, or none: where the fleet ends depends on its past.",
+        steps=(
+            "Slow the pair with the largest cross effects.",
+            "Compare the resting places from several starts.",
+        ),
+        next_step=WHAT_IF,
+    ),
+    Code(
+        code="FB-204",
+        kind="incoherent",
+        area="alignment",
+        level="warning",
+        title="The loops lose value against the joint optimum",
+        meaning="Where each loop does its own best, the fleet does worse than it could.",
+        rule="Coherence (value where the loops settle / value of the joint optimum) below 0.95.",
+        harm="The missing share is paid in hardware, energy or broken promises.",
+        steps=(
+            "Let the governor steer the actuators named (mode: advise, then enforce).",
+            "Move the first loop's target towards the joint optimum in the evidence.",
+        ),
+        next_step="flyball advise",
+    ),
+)
+
+CODES: dict[str, Code] = {entry.code: entry for entry in (*_TOPOLOGY, *_ALIGNMENT)}
