@@ -1,7 +1,7 @@
 """Does each attempt of each request have exactly one intent and exactly one outcome?
 
-An attempt is named by the request's id and its number. "retried" and "cancelled" end an attempt;
-any other outcome ends the request too. A request that was refused has an outcome alone.
+An attempt is named by the request's id and its number. "retried", and "cancelled" without a code,
+end an attempt; any other outcome ends the request too. What was refused has an outcome alone.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,6 @@ from flyball.units import Seconds
 # How far apart the clocks of two gateway workers may be, and how late an outcome may be recorded.
 CLOCK_SLACK_S: Seconds = 5.0
 OUTCOME_SLACK_S: Seconds = 60.0
-_GOES_ON = ("retried", "cancelled")
 
 
 class Completeness:
@@ -60,7 +59,8 @@ class Completeness:
 
     def _add_outcome(self, index: int, outcome: Outcome) -> str:
         intent = self.open.pop((outcome.id, outcome.attempts), None)
-        is_last = outcome.outcome not in _GOES_ON
+        is_last = outcome.outcome != "retried"
+        is_last = is_last and (outcome.outcome != "cancelled" or bool(outcome.code))
         if is_last and outcome.id in self._closed:
             return f"Entry {index}: a second outcome for {outcome.id}."
         if is_last:
