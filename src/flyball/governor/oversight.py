@@ -35,11 +35,11 @@ class Missing:
 
     def __init__(self, digests: tuple[str, ...]) -> None:
         self.digests = digests
-        self._why = f"policy: a bundle of {', '.join(d[:23] for d in digests)} is not at hand"
+        self._why = f"a bundle of {', '.join(d[:23] for d in digests)} is not at hand"
 
     def mask(self, subject: Subject, places: tuple[Place, ...]) -> tuple[str, ...]:
-        """Everything is masked."""
-        return (self._why,) * len(places)
+        """Nothing: it is no rule that stands in the way, and the answer should say so."""
+        return ("",) * len(places)
 
     def decide(self, subject: Subject, circumstances: Circumstances, place: Place) -> Verdict:
         """Always no."""

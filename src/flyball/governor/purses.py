@@ -179,12 +179,17 @@ class Treasury:
                 return 0, 0
             account = self._accounts[block] = Account(limit)
         account.limit = min(account.limit, limit)
-        left = account.limit - account.spent - account.lent
+        left = self.left(block) or 0
         if left < wanted:
             return 0, account.lent - account.leases.get(worker, 0)
         amount = max(wanted, left // (SLICES * self._workers))
         account.leases[worker] = account.leases.get(worker, 0) + amount
         return amount, 0
+
+    def left(self, block: str) -> MicroUsd | None:
+        """What is neither spent nor lent; None for a block that was never asked for."""
+        account = self._accounts.get(block)
+        return None if account is None else account.limit - account.spent - account.lent
 
     def lost(self, worker: int) -> None:
         """That worker ended: its leases count as spent."""

@@ -98,9 +98,10 @@ def go(
         if isinstance(answer, Permit):
             choice, index = answer
         elif isinstance(answer, Wait):
-            flight.held_until = answer.until
             state.held.append(flight)
-            out.append(Hold(flight.request_id, answer.until))
+            if flight.held_until != answer.until:
+                flight.held_until = answer.until
+                out.append(Hold(flight.request_id, answer.until))
             return
         else:
             refused(state, flight, at, answer, out)

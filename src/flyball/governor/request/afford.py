@@ -111,7 +111,9 @@ def _take(
         purse.asked_at = at
         wanted = needed - max(0, purse.free)
         out.append(TellBudget(spend.block, limit, wanted))
-    return Wait(min(at + LEASE_WAIT_S, flight.deadline_at), refusal)
+    # Looked at again while it waits, it waits no longer for that.
+    until = flight.held_until if flight.held_until > at else at + LEASE_WAIT_S
+    return Wait(min(until, flight.deadline_at), refusal)
 
 
 def _use_up(state: State, flight: Flight, at: Seconds, out: list[Command]) -> Wait | Refusal | None:
