@@ -7,7 +7,7 @@ says what is signed, so that nothing signed for one end holds for another.
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flyball.signing.ed25519 import KEY_BYTES, SignatureError, check_key, verify
 
@@ -57,6 +57,13 @@ class Signer:
     def sign(self, label: str, message: bytes) -> str:
         """The signature over label, newline and message, as base64url."""
         return base64url(self._private.sign(_labelled(label, message)))
+
+    def jwt(self, claims: dict[str, Any], typ: str) -> str:
+        """A JWT by this key (EdDSA), `kid` being the name."""
+        import jwt
+
+        fields = {"typ": typ, "kid": self.name}
+        return jwt.encode(claims, self._private, algorithm="EdDSA", headers=fields)
 
 
 def key_text(public: bytes) -> str:

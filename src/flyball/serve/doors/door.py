@@ -24,13 +24,17 @@ from flyball.governor.authority import Authority
 from flyball.governor.events import Event, FeedHeard, Revoked, StopSet
 from flyball.model.acts import Act as ActRecord
 from flyball.model.acts import Oversight, RevocationSet
+from flyball.model.verdict import Place
 from flyball.serve.config.oversight import FeedSection, OversightSection
 from flyball.serve.doors.admin import Desk, FeedState
+from flyball.serve.doors.evaluate import Evaluation
 from flyball.serve.doors.fault import DoorFault
 from flyball.serve.doors.guard import BODY_BYTES_MAX, Guard
 from flyball.serve.doors.orders import Orders
 from flyball.serve.doors.overrides import Overrides
 from flyball.serve.doors.parties import Parties
+from flyball.serve.doors.sessions import Sessions
+from flyball.serve.doors.status import LIST, Register
 from flyball.serve.feeds.follow import Follower
 from flyball.serve.feeds.own import FeedDamaged, OwnFeed
 from flyball.serve.feeds.store import FeedStore
@@ -51,6 +55,7 @@ class Surroundings(Struct, frozen=True):
     act: Callable[[Act], tuple[int, object]]
     endpoints: Callable[[], Mapping[str, int]]
     authority: Callable[[], Authority]
+    place_of: Callable[[str], Place | None]
     now: Callable[[], Seconds]
 
 
@@ -73,6 +78,12 @@ class Door:
             )
             self._standing: list[Revoked | StopSet] = []
             self._heard: dict[str, FeedHeard] = {}
+            self._socket = _listener(section.host, section.port)
+            self.port: int = self._socket.getsockname()[1]
+            self._register = Register(
+                folder / "status.list", self._signer, self._status_url(), around.now
+            )
+            self._sessions = Sessions(section.issuers, self._orders.revoke, around.now)
             self._remember(self._own.name, self._own.events)
             self._stores: list[FeedStore] = []
             self._followers = [self._follower(n, one) for n, one in section.feeds.items()]
@@ -90,10 +101,9 @@ class Door:
             around.record,
             around.now,
         )
+        self._evaluation = Evaluation(around.authority, around.place_of, around.now)
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._socket = _listener(section.host, section.port)
-        self.port: int = self._socket.getsockname()[1]
 
     def start(self) -> None:
         """Put in force what was told before, listen, and follow the others."""
@@ -110,7 +120,7 @@ class Door:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
-        for store in (self._own.store, *self._stores):
+        for store in (self._own.store, self._register, *self._stores):
             store.close()
 
     def adopt(self, section: OversightSection | None) -> None:
@@ -133,7 +143,8 @@ class Door:
     async def _open(self) -> None:
         guard = Guard(self._parties, self._around.record, self._around.now)
         app = web.Application(client_max_size=BODY_BYTES_MAX)
-        app.add_routes(self._desk.routes(guard))
+        for part in (self._desk, self._sessions, self._register, self._evaluation):
+            app.add_routes(part.routes(guard))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S)
         await self._runner.setup()
         await web.SockSite(self._runner, self._socket, ssl_context=self._tls).start()
@@ -160,6 +171,10 @@ class Door:
             ),
         )
 
+    def _status_url(self) -> str:
+        scheme, host = "https" if self._tls else "http", self._section.host
+        return self._section.status_url or f"{scheme}://{host}:{self.port}{LIST}"
+
     def _authorize_to(self, site: str) -> Callable[[str], str]:
         def authorize(target: str) -> str:
             at = self._around.now()
@@ -170,8 +185,13 @@ class Door:
     def _came(self, feed: str, sequence: int, order: Order) -> None:
         if self._is_ours(order):
             event = core_event(order, self._around.now(), feed, sequence)
-            self._standing.append(event)
+            self._stand(event)
             self._around.tell(event)
+
+    def _stand(self, event: Revoked | StopSet) -> None:
+        self._standing.append(event)
+        if isinstance(event, Revoked):
+            self._register.revoked(event)
 
     def _was_heard(self, feed: str, sequence: int, at: Seconds) -> None:
         event = self._heard[feed] = FeedHeard(at, feed, sequence)
@@ -184,8 +204,7 @@ class Door:
         at = self._around.now()
         for sequence, order in enumerate(events, 1):
             if self._is_ours(order):
-                event = core_event(order, at, feed, sequence)
-                self._standing.append(event)
+                self._stand(core_event(order, at, feed, sequence))
 
     def _is_ours(self, order: Order) -> bool:
         if isinstance(order, Stop):

@@ -14,12 +14,15 @@ from flyball.governor.authority import Open
 from flyball.governor.commands import Notice
 from flyball.governor.events import BoardReceived, Event, LedgerChanged, Sampled, Solved, Tick
 from flyball.governor.objectives import Objectives
+from flyball.governor.scope import place_of
+from flyball.governor.tariff import tariff
 from flyball.ledger.record import decode
 from flyball.model.acts import Oversight, RevocationSet
 from flyball.model.decision import ConfigSet, LoopAction, Record
 from flyball.model.fleet import Fleet
 from flyball.model.prices import NO_BOARD, PriceBoard
 from flyball.model.signals import PeerLoad, Settled
+from flyball.model.verdict import Place
 from flyball.pricing.highs import Solver
 from flyball.pricing.problem import Problem
 from flyball.serve.config import Config
@@ -249,9 +252,18 @@ class Center:
             act=self.steering.act,
             endpoints=lambda: self._numbers,
             authority=Open,
+            place_of=self._place_of,
             now=self.now,
         )
         return Door(self.config.oversight, around, listen_tls(self.config))
+
+    def _place_of(self, name: str) -> Place | None:
+        """What policy may read of a pool."""
+        fleet = self.config.fleet
+        for pool in fleet.pools:
+            if pool.name == name:
+                return place_of(pool, fleet.site_of(pool), tariff(pool))
+        return None
 
     def _told_outside(self, event: Event) -> None:
         self._feed(event)
