@@ -171,7 +171,8 @@ _TOPOLOGY = (
         level="warning",
         title="A loop acts again before it can see what it did",
         meaning="The delay from actuator to sensor is long against the loop's period.",
-        rule="Delay above a third of the period, and a gain margin alone below 3 (or not known).",
+        rule="Delay above a third of the period, and a gain margin alone between 1 and 3 (or not "
+        "known).",
         harm="Overshoot, then oscillation with about four times the delay as its period.",
         steps=(
             "Lengthen the period to three delays, or lower the gain to a third of the critical.",
@@ -279,6 +280,24 @@ _TOPOLOGY = (
             "State them in the loops file.",
         ),
         next_step=WHAT_IF,
+    ),
+    Code(
+        code="FB-113",
+        kind="temporal",
+        area="topology",
+        level="error",
+        title="A loop is unstable by itself",
+        meaning="The loop's gain is beyond what its delay allows: it oscillates with no other "
+        "loop's help.",
+        rule="Gain margin alone of at most 1: gain x slope >= 2 sin(pi / (2 (2 d + 1))) at a "
+        "delay of d periods.",
+        harm="An oscillation that grows until a limit is met, and shakes every loop that reads "
+        "what this one moves.",
+        steps=(
+            "Hold the loop, then lower its gain to a third of the critical one.",
+            "Shorten its delay, or lengthen its period.",
+        ),
+        next_step="flyball hold {loop}",
     ),
 )
 

@@ -114,7 +114,8 @@ def _apart(first: Reading, second: Reading) -> Evidence | None:
 
 
 def temporal(wiring: Wiring, at: Seconds) -> Iterator[Finding]:
-    """FB-105: coupled both ways, at nearly one pace. FB-106: delay long against the period."""
+    """FB-105: coupled both ways, at nearly one pace. FB-106: delay long against the period.
+    FB-113: gain beyond what the delay allows."""
     for source, target in _coupled(wiring):
         one, other = wiring.members[source], wiring.members[target]
         if one.period_s <= 0.0 or other.period_s <= 0.0 or one.actuator == other.actuator:
@@ -174,25 +175,35 @@ def _late(wiring: Wiring, member: Member, at: Seconds) -> Finding | None:
     delay_s = member.delay_s + (effect.delay_s if effect else 0.0)
     if reading is None or member.period_s <= 0.0 or member.guard >= GAIN_MARGIN_MIN:
         return None
-    if delay_s <= DELAY_SHARE_MAX * member.period_s:
-        return None
-    share = Evidence(what="delay / period", value=delay_s / member.period_s, limit=DELAY_SHARE_MAX)
-    evidence, sure = [share], BY_SIGN
+    is_late = delay_s > DELAY_SHARE_MAX * member.period_s
+    text = f"{member.name} moves every {member.period_s:g} s what shows after {delay_s:g} s"
+    evidence = [
+        Evidence(what="delay / period", value=delay_s / member.period_s, limit=DELAY_SHARE_MAX)
+    ]
+    code, sure = "FB-106", BY_SIGN
     if effect and effect.gain is not None and reading.gain is not None and reading.sign:
-        margin = lone_margin(reading.sign * reading.gain * effect.gain, delay_s, member.period_s)
-        if margin >= GAIN_MARGIN_MIN or margin == 0.0:  # 0: the wrong way, which is kind sign
+        slope = reading.sign * reading.gain * effect.gain
+        margin = lone_margin(slope, delay_s, member.period_s)
+        if margin == 0.0:  # it pushes the wrong way, which is another kind
             return None
-        evidence.append(Evidence(what="gain margin alone", value=margin, limit=GAIN_MARGIN_MIN))
+        if margin <= 1.0:
+            code, text = "FB-113", f"{member.name} oscillates by itself"
+        elif margin >= GAIN_MARGIN_MIN:
+            return None
+        limit = 1.0 if code == "FB-113" else GAIN_MARGIN_MIN
+        evidence.insert(0, Evidence(what="gain margin alone", value=margin, limit=limit))
         sure = confidence_in(effect)
+    if not is_late and code == "FB-106":
+        return None
     return finding(
-        "FB-106",
+        code,
         at=at,
         loops=(member.name,),
         actuators=(member.actuator,),
         evidence=evidence,
         confidence=sure,
         scope=member.scope,
-        summary=f"{member.name} moves every {member.period_s:g} s what shows after {delay_s:g} s",
+        summary=text,
     )
 
 

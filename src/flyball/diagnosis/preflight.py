@@ -9,6 +9,8 @@ from msgspec import Struct
 from flyball.diagnosis.finding import Finding
 from flyball.diagnosis.graph import Effect, LoopGraph, Member, Quota
 
+WORSE_SHARE = 0.1
+
 
 class Change(Struct, frozen=True, kw_only=True):
     """`loops`, `quotas`: fields to set, by name (a loop at every scope where it is). `effects`: put
@@ -22,9 +24,11 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """Findings that appear, go, and stay."""
+    """Findings that appear, go, and stay; of those that stay, the ones whose numbers go further
+    beyond their limits are in `worse` too."""
 
     new: tuple[Finding, ...]
+    worse: tuple[Finding, ...]
     gone: tuple[Finding, ...]
     kept: tuple[Finding, ...]
 
@@ -69,9 +73,10 @@ def _effects(graph: LoopGraph, change: Change) -> tuple[Effect, ...]:
 def difference(before: Sequence[Finding], after: Sequence[Finding]) -> Difference:
     """What the change does to the findings. One is the same if code, loops, actuators and scope
     are, though its numbers moved; it then stands in `kept` with the new numbers."""
-    known, coming = {_key(one) for one in before}, {_key(one) for one in after}
+    known, coming = {_key(one): one for one in before}, {_key(one) for one in after}
     return Difference(
         new=tuple(one for one in after if _key(one) not in known),
+        worse=tuple(one for one in after if _is_worse(known.get(_key(one)), one)),
         gone=tuple(one for one in before if _key(one) not in coming),
         kept=tuple(one for one in after if _key(one) in known),
     )
@@ -79,3 +84,18 @@ def difference(before: Sequence[Finding], after: Sequence[Finding]) -> Differenc
 
 def _key(one: Finding) -> tuple[str, frozenset[str], frozenset[str], str]:
     return one.code, frozenset(one.loops), frozenset(one.actuators), one.scope
+
+
+def _is_worse(before: Finding | None, after: Finding) -> bool:
+    """Whether any number that has a limit went a tenth of the limit or more further beyond it."""
+    if before is None:
+        return False
+    olds = {one.what: one for one in before.evidence}
+    for new in after.evidence:
+        old = olds.get(new.what)
+        if old is None or old.limit is None or new.limit is None:
+            continue
+        side = 1.0 if new.value > new.limit else -1.0
+        if side * (new.value - old.value) >= WORSE_SHARE * max(abs(new.limit), 1e-9):
+            return True
+    return False

@@ -13,7 +13,7 @@ from flyball.units import Seconds
 
 FINDINGS_MAX = 1_000
 # Kinds that a pair's root kind explains.
-_EXPLAINED = {"FB-103", "FB-105", "FB-109"}
+_EXPLAINED = {"FB-103", "FB-105", "FB-109", "FB-112"}
 _ROOTS = {"FB-101", "FB-104", "FB-108"}
 
 
