@@ -118,8 +118,12 @@ def load(
 
 
 def content_digest(texts: Mapping[str, str], entities: str) -> str:
-    """sha256:<hex> of the texts in order of name, the entities and the schema (RFC 8785 form)."""
-    content = {"entities": entities, "policies": dict(texts), "schema": _schema_text()}
+    """sha256:<hex> of the texts with their files' names, the entities and the schema (RFC 8785).
+
+    Not of the folder: the same files give the same digest wherever they lie.
+    """
+    named = [[name.rpartition("/")[2], text] for name, text in texts.items()]
+    content = {"entities": entities, "policies": named, "schema": _schema_text()}
     return f"sha256:{sha256(canonicalize(msgspec.json.encode(content))).hexdigest()}"
 
 
