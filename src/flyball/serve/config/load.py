@@ -32,7 +32,12 @@ from flyball.serve.config.model import (
     SiteSection,
     TlsSection,
 )
-from flyball.serve.config.oversight import OversightSection, absolute, check_oversight
+from flyball.serve.config.oversight import (
+    OversightSection,
+    absolute,
+    check_oversight,
+    with_feeds,
+)
 from flyball.serve.config.planning import BudgetSection, check_budgets
 from flyball.serve.config.promises import check_promises
 from flyball.serve.config.references import check_references, endpoint_name, endpoint_section
@@ -204,7 +209,7 @@ def _checked(
     check_promises(fleet, classes, principals, document)
     if document.is_bad:
         raise ConfigErrors(document.errors)
-    policy = build_policy(file, classes, principals)
+    policy = with_feeds(build_policy(file, classes, principals), file.oversight)
     made = _config(file, document, folder, fleet, policy, credentials, headers)
     actuator_secrets, admin_sha256 = operators
     return msgspec.structs.replace(

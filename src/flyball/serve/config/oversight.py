@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from flyball.authority.roles import Role
+from flyball.governor.policy import Policy
 from flyball.serve.config.text import Document, Path
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -119,6 +120,14 @@ def check_oversight(section: OversightSection | None, document: Document) -> Non
         document.fault(
             ("oversight", "people", name), "a site has this name", "Give the person another name."
         )
+
+
+def with_feeds(policy: Policy, section: OversightSection | None) -> Policy:
+    """The policy, under which every feed that the file names must be heard."""
+    if section is None:
+        return policy
+    rules = msgspec.structs.replace(policy.authority, feeds=tuple(section.feeds))
+    return msgspec.structs.replace(policy, authority=rules)
 
 
 def absolute(section: OversightSection | None, folder: FilePath) -> OversightSection | None:

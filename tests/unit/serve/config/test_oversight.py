@@ -27,7 +27,8 @@ def test_it_comes_into_the_configuration_with_absolute_paths() -> None:
     assert (made.key, made.folder) == ("/nowhere/site.key", "/nowhere/oversight")
     assert made.issuers[0].keys == "/nowhere/idp.json"
     assert made.people["ada"].role == "admin" and made.port == 8090
-    assert config().oversight is None
+    assert config((END, TEXT + END)).policy.authority.feeds == ("south",)
+    assert config().oversight is None and config().policy.authority.feeds == ()
     assert config((END, TEXT + END)).digest != config().digest
 
 
