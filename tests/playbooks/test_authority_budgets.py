@@ -21,6 +21,7 @@ from flyball.governor.events import (
 )
 from flyball.governor.governor import Governor
 from flyball.model.decision import Intent, Outcome
+from flyball.model.request import RequestClass
 from support import fleets
 from support.authority import mandate, spends
 
@@ -86,6 +87,9 @@ def test_what_fails_before_its_first_byte_costs_nothing_and_a_client_that_leaves
         assert core.state.purses.left(held.spends) == 100_000 - spent
 
 
+UNHURRIED = RequestClass(name="unhurried", value_usd=1.0)
+
+
 class World:
     """Workers with a core each, a control core, and messages that take their time."""
 
@@ -94,7 +98,7 @@ class World:
         self.now = 1.0
         self.spends = spends(**limits)
         fleet = fleets.fleet()
-        worker = fleets.policy(role="worker", workers=workers)
+        worker = fleets.policy(role="worker", workers=workers, classes=(UNHURRIED,))
         self.workers = [Governor(fleet, worker, run=str(n)) for n in range(workers)]
         self.policy = worker
         self.control = Governor(fleet, fleets.policy(role="control", workers=workers), run="c")
@@ -136,7 +140,8 @@ class World:
             event = arrive(self.now, f"r{self.made}", **head)
             self.take(number, self.workers[number].handle(event))
         elif act == "post":
-            self.post(number)
+            for _ in range(self.chance.randrange(8)):
+                self.post(number)
         elif act == "end" and self.running:
             self.end()
         elif act == "tick":

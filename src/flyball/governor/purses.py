@@ -21,7 +21,10 @@ SLICES = 4
 
 
 class Purse:
-    """One block's money in one core: `room` = all that may be spent here, ever."""
+    """One block's money in one core: `room` = all that may be spent here, ever.
+
+    `touched_at` = when some of it was last set aside: what is too little for all who ask is idle.
+    """
 
     __slots__ = (
         "asked_at", "dry_until", "lent", "limit", "reserved", "room", "spent", "told", "touched_at",
@@ -65,6 +68,7 @@ class Purses:
                 return spend, purse
         for purse in purses:
             purse.reserved += cost
+            purse.touched_at = at
         return None
 
     def settle(self, spends: tuple[Spend, ...], reserved: MicroUsd, spent: MicroUsd) -> None:
@@ -118,7 +122,7 @@ class Purses:
                 self._forget(at)
             limit = spend.limit_micro_usd
             purse = self._purses[spend.block] = Purse(limit, limit if self._is_whole else 0)
-        purse.touched_at = at
+            purse.touched_at = at
         if not self._is_whole:
             self._active[spend.block] = purse
         return purse
