@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from flyball.units import Seconds
+from flyball.diagnosis.whatif import Twin
 
 Array = np.ndarray[Any, Any]
 
@@ -45,6 +45,11 @@ NOMINAL: dict[str, float] = {
     "work_base": 0.5,  # work of an attempt without context; 1 - that is the context's
     "power_cap": 46.0,  # in full-speed replicas at full load
     "replicas_max": 400.0,
+    "spike": 1.0,  # times the load, for the first `spike_s` seconds of a period
+    "spike_s": 0.0,
+    "kept_offset": 0.0,  # dither: added to the set-point where it takes effect
+    "share_offset": 0.0,
+    "replicas_offset": 0.0,
 }
 KNOBS = tuple(NOMINAL)
 # Seconds: the loops fire every 5, 10, 30 and 30; their lowest common multiple is the period.
@@ -152,16 +157,19 @@ def period(states: Array, of: Array) -> Array:
     back, line = states[RETRIES].copy(), states[LINE].copy()
     filtered, share, kept = states[FILTERED], states[SHARE], states[KEPT]
     speed, ordered = states[SPEED], states[ORDERED]
-    ready = ordered.min(axis=0)
     laws = dict(zip(KNOBS, of, strict=True))
+    ready = np.maximum(ordered.min(axis=0) + laws["replicas_offset"], 0.5)
+    applied = kept + laws["kept_offset"]
     returns = kernel(laws["backoff_low"], laws["backoff_high"])
     doubled = np.concatenate([returns, returns])
     read = taps(laws["age"])
-    each = work(kept, of)
+    each = work(applied, of)
     smoothing = 1.0 - np.exp(-1.0 / laws["filter_s"])
-    quality = 1.0 - fail_ratio(kept, of)
+    quality = 1.0 - fail_ratio(applied, of)
+    shift = laws["share_offset"]
     c = np.stack([laws["fast_c"], laws["slow_c"]])
     rate = np.stack([ready * speed * laws["fast_rate"], laws["slow_rate"]]) / each
+    load, extra = laws["load"], laws["spike"] - 1.0
     spent = np.zeros_like(kept)
     busy = np.zeros_like(kept)
     for second in range(PERIOD_S):
@@ -172,10 +180,11 @@ def period(states: Array, of: Array) -> Array:
         served = queues / latency
         patient = 0.5 - 0.5 * np.tanh((latency - laws["patience"]) * (0.5 / laws["patience_width"]))
         failed = (served * (1.0 - quality * patient)).sum(axis=0)
-        arrived = laws["load"] + (doubled[_BACK - newest : 2 * _BACK - newest] * back).sum(axis=0)
+        now = load * (1.0 + extra * np.clip(laws["spike_s"] - second, 0.0, 1.0))
+        arrived = now + (doubled[_BACK - newest : 2 * _BACK - newest] * back).sum(axis=0)
         back[(newest - 1) % _BACK] = laws["persistence"] * failed
-        queues[0] += arrived * share - served[0]
-        queues[1] += arrived * (1.0 - share) - served[1]
+        queues[0] += arrived * (share + shift) - served[0]
+        queues[1] += arrived * (1.0 - share - shift) - served[1]
         np.maximum(queues, 0.0, out=queues)
         spent += arrived
         filtered = filtered + (latency[1] - latency[0] - filtered) * smoothing
@@ -203,3 +212,37 @@ def period(states: Array, of: Array) -> Array:
     )
     made[ORDERED] = np.concatenate([np.clip(wish, 1.0, laws["replicas_max"])[None], ordered[:-1]])
     return made
+
+
+def harm(states: Array, of: Array) -> Array:
+    """The share of attempts that fail in these states, by quality or patience, [copies]."""
+    laws = dict(zip(KNOBS, of, strict=True))
+    kept, queues = states[KEPT], states[QUEUES]
+    ready = states[ORDERED].min(axis=0) * states[SPEED]
+    rate = np.stack([ready * laws["fast_rate"], laws["slow_rate"]]) / work(kept, of)
+    latency = (queues + np.stack([laws["fast_c"], laws["slow_c"]])) / rate
+    late = sigmoid((latency - laws["patience"]) / laws["patience_width"])
+    share = np.stack([states[SHARE], 1.0 - states[SHARE]])
+    return 1.0 - (1.0 - fail_ratio(kept, of)) * (1.0 - (share * late).sum(axis=0))
+
+
+TWIN = Twin(
+    knobs=KNOBS,
+    gains=GAINS,
+    parts=PARTS,
+    period_s=float(PERIOD_S),
+    start=start,
+    period=period,
+    harm=harm,
+    kicked=(0, 1),
+    tied=(
+        (0,),
+        (1,),
+        PARTS["retry"],
+        (FILTERED, *PARTS["router"][:_LINE]),
+        (SHARE,),
+        (KEPT,),
+        (SPEED,),
+        PARTS["autoscaler"],
+    ),
+)

@@ -1,0 +1,1 @@
+"""Rebuilt incidents with a known truth: which loops, which kind, when users were harmed."""
