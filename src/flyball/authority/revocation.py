@@ -1,8 +1,9 @@
 """What is a revocation or a stop as a signed thing that travels, and does its signature hold?
 
-`{"event": EVENT, "key": KEY, "signature": S, "signer": NAME}` in RFC 8785 form; S is by the person
-who gave the order, or by a site where an identity provider or another program did. The key stands
-beside it so that anyone can check the signature; whose key it is, the reader's own list says.
+`{"event": EVENT, "key": KEY, "signature": S, "signer": NAME}` in RFC 8785 form; S, over event and
+signer, is by the person who gave the order, or by a site where an identity provider or another
+program did. The key stands beside it so that anyone can check the signature; whose key it is, the
+reader's own list says.
 """
 
 import json
@@ -93,7 +94,7 @@ def sign_event(event: Event, signer: Signer) -> bytes:
     envelope = {
         "event": told,
         "key": key_text(signer.public),
-        "signature": signer.sign(LABEL, canonical(told)),
+        "signature": signer.sign(LABEL, _message(told, signer.name)),
         "signer": signer.name,
     }
     return canonical(envelope)
@@ -108,7 +109,8 @@ def verify_event(data: bytes, known: Mapping[str, bytes]) -> Signed:
         raise EventError("malformed", f"an event has at most {EVENT_BYTES_MAX} bytes")
     try:
         envelope = _ENVELOPES.decode(data)
-        is_canonical = canonical(json.loads(data)) == data
+        value = json.loads(data)
+        is_canonical = canonical(value) == data
         public = read_key(envelope.key)
     except (msgspec.MsgspecError, UnicodeDecodeError, JcsError, KeyTextError) as error:
         raise EventError("malformed", f"it is no signed event: {error}") from None
@@ -118,7 +120,7 @@ def verify_event(data: bytes, known: Mapping[str, bytes]) -> Signed:
     if known.get(envelope.signer, public) != public:
         raise EventError("forged", f"this is not the key of {envelope.signer}")
     try:
-        message = canonical(_plain(envelope.event))
+        message = _message(value["event"], envelope.signer)
         check_signature(public, LABEL, message, envelope.signature)
     except (SignatureError, JcsError) as error:
         raise EventError("forged", f"signed as {envelope.signer}: {error}") from None
@@ -185,6 +187,11 @@ def _check_scope(scope: str) -> None:
         return
     known = ", ".join(f"{one}:NAME" for one in SCOPE_KINDS)
     raise EventError("malformed", f"{scope[:80]!r} is no scope: all, {known}")
+
+
+def _message(told: Any, signer: str) -> bytes:
+    """What is signed: the event, with members that only later versions know, and the name."""
+    return canonical({"event": told, "signer": signer})
 
 
 def _plain(event: Event) -> Any:

@@ -30,7 +30,7 @@ class Signer:
         if not _NAME.fullmatch(name):
             raise KeyTextError("a key's name has letters, digits, `.`, `_`, `-`, at most 63")
         self.name = name
-        self._private = private
+        self.private = private
         self.public = private.public_key().public_bytes_raw()
 
     @classmethod
@@ -52,18 +52,18 @@ class Signer:
 
     def private_text(self) -> str:
         """The key file's line: keep it where nobody else reads."""
-        return f"{_FILE_WORD} {self.name} {_PREFIX}{base64url(self._private.private_bytes_raw())}"
+        return f"{_FILE_WORD} {self.name} {_PREFIX}{base64url(self.private.private_bytes_raw())}"
 
     def sign(self, label: str, message: bytes) -> str:
         """The signature over label, newline and message, as base64url."""
-        return base64url(self._private.sign(_labelled(label, message)))
+        return base64url(self.private.sign(_labelled(label, message)))
 
     def jwt(self, claims: dict[str, Any], typ: str) -> str:
         """A JWT by this key (EdDSA), `kid` being the name."""
         import jwt
 
         fields = {"typ": typ, "kid": self.name}
-        return jwt.encode(claims, self._private, algorithm="EdDSA", headers=fields)
+        return jwt.encode(claims, self.private, algorithm="EdDSA", headers=fields)
 
 
 def key_text(public: bytes) -> str:
