@@ -17,8 +17,10 @@ from flyball.authority.question import (
     dynamic_facts,
     live,
     principal_of,
+    request,
     static_facts,
 )
+from flyball.authority.schema import schema
 from flyball.model.verdict import Circumstances, Place, Subject
 
 if TYPE_CHECKING:
@@ -185,10 +187,10 @@ def _steps(
 ) -> tuple[tuple[Step, ...], All]:
     """The rule's conditions in the order in which Cedar came to them, and those as a condition."""
     came: list[tuple[Leaf, int]] = []
+    asked = request(principal_of(subject), subject.action, place.pool, context)
 
     def of_leaf(leaf: Leaf) -> int:
-        who = principal_of(subject)
-        found = outcome(probe(leaf), entities, who, subject.action, place.pool, context)
+        found = outcome(probe(leaf), entities, asked, schema())
         came.append((leaf, found))
         return found
 

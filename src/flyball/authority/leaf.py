@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flyball.authority.facts import All, Any_, Condition, If, Leaf, Not
-from flyball.authority.question import Uid, request
 
 if TYPE_CHECKING:
-    from cedarpy import Entities, PolicySet
+    from cedarpy import Entities, PolicySet, Schema
 
 HOLDS, FAILS, ERRS = 1, 2, 4
 ANY = HOLDS | FAILS | ERRS
@@ -38,15 +37,13 @@ def probe(leaf: Leaf) -> "PolicySet":
 def outcome(
     policy: "PolicySet",
     entities: "Entities",
-    principal: Uid,
-    action: str,
-    pool: str,
-    context: dict[str, Any],
+    asked: dict[str, Any],
+    schema: "Schema | None" = None,
 ) -> int:
-    """What a probe comes to."""
+    """What a probe comes to for a request. Without a schema its values must be explicit."""
     from cedarpy import is_authorized
 
-    found = is_authorized(request(principal, action, pool, context), policy, entities)
+    found = is_authorized(asked, policy, entities, schema)
     if found.diagnostics.errors:
         return ERRS
     return HOLDS if found.allowed else FAILS

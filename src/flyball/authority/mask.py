@@ -24,14 +24,15 @@ from flyball.authority.question import (
     Unaskable,
     are_numbers_askable,
     principal_of,
+    request,
 )
 from flyball.model.verdict import Place, Subject
 
 if TYPE_CHECKING:
     from cedarpy import PolicySet as CedarSet
 
-UNREADABLE = "policy: its facts cannot be read"
-UNPERMITTED = "policy: nothing permits it"
+UNREADABLE = "its facts cannot be read"
+UNPERMITTED = "nothing permits it"
 # Answers of leaves that are kept; over that all are forgotten.
 ANSWERS_MAX = 500_000
 ROWS_MAX = 50_000
@@ -115,7 +116,7 @@ class Mask:
             return (UNREADABLE,) * count
         why = np.full(count, -1, np.intp)
         permitted = np.zeros(count, np.uint8)
-        texts = [*(f"policy {rule.id}" for rule, _ in self._rules), UNPERMITTED, UNREADABLE]
+        texts = [*(rule.id for rule, _ in self._rules), UNPERMITTED, UNREADABLE]
         for place in self._unreadable(board):
             why[place] = len(texts) - 1
         try:
@@ -178,14 +179,9 @@ class Mask:
                 entities = self._pools.of(place)
             except Unaskable:
                 return ANY  # the place is refused as a whole
-            found = self._answers[key] = outcome(
-                known.policy,
-                entities,
-                principal_of(subject),
-                subject.action,
-                place.pool,
-                {name: value for name, value in facts.items() if value is not None},
-            )
+            facts = {name: value for name, value in facts.items() if value is not None}
+            asked = request(principal_of(subject), subject.action, place.pool, facts)
+            found = self._answers[key] = outcome(known.policy, entities, asked)
         return found
 
 
