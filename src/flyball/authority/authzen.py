@@ -111,7 +111,7 @@ def subject_of(question: Question) -> Subject:
         raise QuestionError(f"action.name is one of {', '.join(ACTIONS)}")
     resource = question.resource
     given = {
-        **{k: v for k, v in question.context.items() if k in _SUBJECT_FIELDS},
+        **{k: v for k, v in question.context.items() if _folded(k) in _SUBJECT_NAMES},
         **question.action.properties,
         **question.subject.properties,
     }
@@ -161,7 +161,7 @@ def _folded(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-_SUBJECT_FIELDS = frozenset(Subject.__struct_fields__)
+_SUBJECT_NAMES = frozenset(_folded(name) for name in Subject.__struct_fields__)
 
 
 def _read(body: bytes, kind: Any) -> Any:
