@@ -14,6 +14,7 @@ from flyball.units import Seconds
 
 Level = Literal["note", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("note", "warning", "error")
+CONFIDENCE_WHOLE = 0.7
 WHAT_IF = "flyball diagnose --loops LOOPS.yaml --what-if CHANGE.yaml"
 
 
@@ -71,9 +72,12 @@ def finding(
 
 
 def level_of(finding: Finding) -> Level:
-    """How grave it is; codes of others that are not in the table are warnings."""
+    """How grave it is: one level less where the evidence lacks what would settle it.
+
+    Codes that are not in the table are warnings."""
     entry = CODES.get(finding.code)
-    return entry.level if entry else "warning"
+    place = LEVELS.index(entry.level if entry else "warning")
+    return LEVELS[max(0, place - (finding.confidence < CONFIDENCE_WHOLE))]
 
 
 _TOPOLOGY = (

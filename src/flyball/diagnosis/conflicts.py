@@ -23,14 +23,15 @@ DELAY_SHARE_MAX = 1.0 / PERIOD_RATIO_MIN
 GAIN_MARGIN_MIN = 3.0
 COUPLING_MIN = 0.1
 GAIN_MIN = 0.05
-SURE, DECLARED, BY_SIGN = 0.95, 0.9, 0.6
+# Gains measured; gains declared; signs where a sign is enough; something is missing.
+SURE, DECLARED, SIGNED, PARTIAL = 0.95, 0.9, 0.8, 0.6
 
 
 def confidence_in(*effects: Effect) -> float:
     """Of a finding that rests on these: measured, declared with a gain, or known by sign alone."""
     sure = SURE
     for one in effects:
-        sure = min(sure, BY_SIGN if one.gain is None else SURE if one.is_measured else DECLARED)
+        sure = min(sure, SIGNED if one.gain is None else SURE if one.is_measured else DECLARED)
     return sure
 
 
@@ -137,7 +138,7 @@ def temporal(wiring: Wiring, at: Seconds) -> Iterator[Finding]:
             loops=(slow.name, quick.name),
             actuators=(slow.actuator, quick.actuator),
             evidence=evidence,
-            confidence=BY_SIGN if strength is None else DECLARED,
+            confidence=PARTIAL if strength is None else DECLARED,
             scope=one.scope or other.scope,
             summary=f"{slow.name} ({slow.period_s:g} s) and {quick.name} ({quick.period_s:g} s) "
             "correct each other's moves",
@@ -180,7 +181,7 @@ def _late(wiring: Wiring, member: Member, at: Seconds) -> Finding | None:
     evidence = [
         Evidence(what="delay / period", value=delay_s / member.period_s, limit=DELAY_SHARE_MAX)
     ]
-    code, sure = "FB-106", BY_SIGN
+    code, sure = "FB-106", PARTIAL
     if effect and effect.gain is not None and reading.gain is not None and reading.sign:
         slope = reading.sign * reading.gain * effect.gain
         margin = lone_margin(slope, delay_s, member.period_s)
@@ -263,7 +264,7 @@ def budget(wiring: Wiring, at: Seconds) -> Iterator[Finding]:
             loops=(one.name for one in spenders),
             actuators=(one.actuator for one in spenders),
             evidence=evidence,
-            confidence=DECLARED if is_whole else BY_SIGN,
+            confidence=DECLARED if is_whole else PARTIAL,
             summary=f"{len(spenders)} loops spend {quota.name} and nobody shares it out",
         )
 

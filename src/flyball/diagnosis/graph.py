@@ -86,7 +86,7 @@ class Effect(Struct, frozen=True, kw_only=True):
         """Its sign: that of the gain where one is known."""
         if self.gain is None:
             return self.sign
-        return (self.gain > 0.0) - (self.gain < 0.0)
+        return int(self.gain > 0.0) - int(self.gain < 0.0)
 
 
 class Quota(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from flyball.diagnosis.codes import finding
-from flyball.diagnosis.conflicts import BY_SIGN, GAIN_MARGIN_MIN, SURE, confidence_in, regulated
+from flyball.diagnosis.conflicts import GAIN_MARGIN_MIN, PARTIAL, SURE, confidence_in, regulated
 from flyball.diagnosis.cycles import components, simple_cycles
 from flyball.diagnosis.finding import Evidence, Finding
 from flyball.diagnosis.graph import Effect, Link, Member, Reading, Wiring
@@ -25,6 +25,8 @@ REFERENCE_SHARE_MIN: Ratio = 0.5
 LIMIT_SHARE: Ratio = 0.02
 GAIN_CHANGE_MIN = 1.5
 MARGIN_MIN = 1.0
+# Cycles further from growing than this, by the quick count, are not stepped in time.
+SCREEN = 2.0
 # Groups are split no further than this: the gains of larger ones are never all known.
 GROUP_MAX = 32
 CONDITION_MAX = 1e9
@@ -171,7 +173,7 @@ def _sure_of(effect: Effect, evidence: Evidence) -> float:
     """Less where the interval reaches over the limit."""
     is_over = evidence.high is not None and evidence.limit is not None
     if is_over and evidence.high > evidence.limit > evidence.value:  # type: ignore[operator]
-        return BY_SIGN
+        return PARTIAL
     return confidence_in(effect)
 
 
@@ -248,9 +250,11 @@ def _by_growth(wiring: Wiring, group: Sequence[int], closed: Closed, at: Seconds
         lone_margin(float(gain), float(delay_s), float(period_s))
         for gain, delay_s, period_s in zip(own, delays_s, closed.periods_s, strict=True)
     ]
-    if min(alone) <= MARGIN_MIN or not is_growing(closed):
+    if min(alone) <= MARGIN_MIN or not is_growing(closed, SCREEN):
         return None
     together = margin(closed)
+    if together > MARGIN_MIN:
+        return None
     order = sorted(range(len(group)), key=lambda place: alone[place])
     members = [wiring.members[group[place]] for place in order]
     evidence = [
@@ -290,7 +294,7 @@ def _by_sign(
             Evidence(what="steps whose gain is not known", value=float(unknown)),
             Evidence(what="once around", value=lag_s, unit="s"),
         ],
-        confidence=BY_SIGN,
+        confidence=PARTIAL,
         scope=members[0].scope,
         summary=f"{' -> '.join(one.name for one in members)} reinforces itself",
     )
@@ -314,7 +318,7 @@ def saturation(interplay: Interplay, at: Seconds) -> Iterator[Finding]:
                 loops=(member.name, there.name),
                 actuators=(member.actuator, there.actuator),
                 evidence=[reached, *([change] if change else [])],
-                confidence=SURE if change else BY_SIGN,
+                confidence=SURE if change else PARTIAL,
                 scope=member.scope or there.scope,
                 summary=f"{member.name} stands at its limit, which changes {there.name}'s gain",
             )

@@ -22,7 +22,7 @@ from flyball.units import Ratio, Seconds
 Array = np.ndarray[Any, np.dtype[np.float64]]
 # Of false edges among those told.
 FALSE_SHARE = 0.02
-BET_MAX = 0.5
+BET_MAX = 0.9
 # Blocks of which the signal's own course is learnt before the first bet.
 WARM_BLOCKS = 12
 LAGS = 3
@@ -30,6 +30,8 @@ LAGS = 3
 ORDER = 3
 FORGET = 0.99
 CLIP_SDS = 3.0
+# Of the other actuators, whose moves are taken out of a signal before one is tested.
+OTHERS_MAX = 16
 Z95 = 1.96
 
 
@@ -67,18 +69,20 @@ def edges(probe: Probe, false_share: Ratio = FALSE_SHARE, lags: int = LAGS) -> l
     shapes that do not fit, arms other than -1 and +1, and gaps.
     """
     _check(probe)
-    residuals = np.stack([_residuals(column) for column in probe.values.T], axis=1)
-    scaled = np.clip(residuals / _spreads(residuals) / CLIP_SDS, -1.0, 1.0)
     evidence: list[tuple[float, int, int]] = []
+    residuals: list[Array] = []
     for place in range(len(probe.actuators)):
+        left = _residuals(probe, place)
+        scaled = np.clip(left / _spreads(left) / CLIP_SDS, -1.0, 1.0)
+        residuals.append(left)
         for number in range(len(probe.signals)):
             value = e_value(probe.arms[:, place], scaled[:, number], lags)
             evidence.append((value, place, number))
     evidence.sort(key=lambda one: -one[0])
     kept = e_bh([value for value, _, _ in evidence], false_share)
-    means = np.abs(probe.values.mean(axis=0))
+    means = np.maximum(np.abs(probe.values.mean(axis=0)), 1e-12)
     return [
-        _edge(probe, residuals[:, number] / max(means[number], 1e-12), place, number, value, lags)
+        _edge(probe, residuals[place][:, number] / means[number], place, number, value, lags)
         for value, place, number in evidence[:kept]
     ]
 
@@ -116,20 +120,32 @@ def _log_wealth(products: Array) -> float:
     return float(min(500.0, np.log1p(stakes * products).sum()))
 
 
-def _residuals(values: Array) -> Array:
-    """What of a signal is not told by its own past: one-step errors of recursive least squares
-    on a constant and `ORDER` lags. Only the past is used, so that no bet sees its own outcome."""
-    size = ORDER + 1
-    weights, spread = np.zeros(size), np.eye(size) * 1e3
-    centre, scale = values[0], max(float(np.std(values)), 1e-12)
-    course = (values - centre) / scale
-    out = np.zeros(len(values))
-    for t in range(len(values)):
-        past = np.array([1.0, *(course[t - k] if t >= k else 0.0 for k in range(1, size))])
-        out[t] = course[t] - weights @ past
-        gain = spread @ past / (FORGET + past @ spread @ past)
-        weights = weights + gain * out[t]
-        spread = (spread - np.outer(gain, past @ spread)) / FORGET
+def _residuals(probe: Probe, place: int) -> Array:
+    """What of each signal is told neither by its own past nor by the *other* actuators' arms:
+    one-step errors (blocks, signals) of recursive least squares on a constant, `ORDER` lags of the
+    signal and `LAGS` of the arms. The arm under test has no part in it, so that the errors do not
+    depend on it where it has no effect."""
+    others = np.delete(probe.arms, place, axis=1)[:, :OTHERS_MAX]
+    blocks, signals = probe.values.shape
+    scale = np.maximum(probe.values.std(axis=0), 1e-12)
+    course = (probe.values - probe.values[0]) / scale
+    size = 1 + ORDER + LAGS * others.shape[1]
+    known = np.zeros((blocks, signals, size))
+    known[:, :, 0] = 1.0
+    for lag in range(1, ORDER + 1):
+        known[lag:, :, lag] = course[:-lag]
+    for lag in range(LAGS):
+        first = 1 + ORDER + lag * others.shape[1]
+        known[lag:, :, first : first + others.shape[1]] = others[: blocks - lag, None, :]
+    weights = np.zeros((signals, size))
+    spread = np.tile(np.diag([1e3] * (1 + ORDER) + [1.0] * (size - 1 - ORDER)), (signals, 1, 1))
+    out = np.zeros_like(course)
+    for t, past in enumerate(known):
+        out[t] = course[t] - np.einsum("si,si->s", weights, past)
+        turned = np.einsum("sij,sj->si", spread, past)
+        gain = turned / (FORGET + np.einsum("si,si->s", turned, past))[:, None]
+        weights += gain * out[t][:, None]
+        spread = (spread - gain[:, :, None] * turned[:, None, :]) / FORGET
     return out * scale
 
 
