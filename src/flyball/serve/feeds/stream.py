@@ -7,12 +7,14 @@ socket holds.
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from typing import cast
 
 import aiohttp
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 
 from flyball.authority.feed import LINE_BYTES_MAX, Kind
 from flyball.serve.feeds.own import OwnFeed
@@ -54,8 +56,7 @@ class Telling:
         self._readers.add(task)
         try:
             await response.prepare(request)
-            if request.transport is not None:
-                request.transport.set_write_buffer_limits(high=SOCKET_BYTES)
+            _bound(request.transport)
             await self._stream(response, int(after), nonce)
         except (TimeoutError, ConnectionError):
             if request.transport is not None:
@@ -123,6 +124,14 @@ class EventStream:
             raise OSError(f"{type(fault).__name__}: {fault}"[:200]) from None
 
 
+def _bound(transport: asyncio.Transport | None) -> None:
+    """What may wait for a reader, in our buffer and in the kernel's."""
+    if transport is not None:
+        transport.set_write_buffer_limits(high=SOCKET_BYTES)
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
+
+
 async def events(stream: aiohttp.StreamReader) -> AsyncGenerator[tuple[Kind, bytes], None]:
     """The entries and beats of an event stream; what is neither is passed over (WHATWG HTML 9.2).
 
@@ -132,7 +141,7 @@ async def events(stream: aiohttp.StreamReader) -> AsyncGenerator[tuple[Kind, byt
     while True:
         try:
             line = await stream.readline()
-        except ValueError:  # also LineTooLong
+        except (ValueError, LineTooLong):
             raise OSError("a line of the stream is too long") from None
         if not line.endswith(b"\n"):
             return
