@@ -68,7 +68,10 @@ def intent(number: int = 0, **changes: Any) -> Intent:
         "probe_arm": "",
         "endpoint": "paris-1",
         "pool": "h100-paris",
-        "candidates": (candidate(), candidate("edge-1", total_usd=9e-5, propensity=0.0)),
+        "candidates": (
+            candidate(),
+            candidate("edge-1", resource_usd=8.625e-5, total_usd=9e-5, propensity=0.0),
+        ),
         "candidates_count": 2,
         "feasibility": "scope-1.3",
         "board_version": 7,

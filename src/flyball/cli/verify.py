@@ -1,12 +1,15 @@
-"""`flyball verify`: is this log what it claims, by files and public keys alone?"""
+"""`flyball verify`: are these logs what they claim, by files and public keys alone?"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 import msgspec
 
+from flyball.cli.verify_output import print_told
 from flyball.cli.verify_proofs import ENDING, judge_proof, write_proofs
+from flyball.ledger.joint import Joint, judge_together
 from flyball.ledger.note import NoteError, VerifierKey
 from flyball.ledger.record import RecordError
 from flyball.ledger.tiles import Read, TileError
@@ -14,15 +17,14 @@ from flyball.ledger.tree import ProofError
 from flyball.ledger.trust import NO_QUORUM, Judged, Trust, parse_trust, trust_of
 from flyball.ledger.verify import Inclusion, Report, check_log
 from flyball.serve.log.audit import audit_folder
+from flyball.serve.log.objects import SCHEMES, ObjectLog
 from flyball.serve.log.reader import files_in, minimum_in
 from flyball.serve.log.remote import RemoteLog
 from flyball.serve.log.writer import LedgerError
 
-_SHOWN_OPEN = 5
-
 
 @click.command("verify")
-@click.argument("log", metavar="FOLDER|URL|PROOF")
+@click.argument("logs", metavar="FOLDER|URL|PROOF...", nargs=-1, required=True)
 @click.option("--key", "keys", multiple=True, metavar="VKEY", help="A key of the log; repeatable.")
 @click.option(
     "--witness-key", "witness_keys", multiple=True, metavar="VKEY",
@@ -54,7 +56,7 @@ _SHOWN_OPEN = 5
 )  # fmt: skip
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
 def command(
-    log: str,
+    logs: tuple[str, ...],
     keys: tuple[str, ...],
     witness_keys: tuple[str, ...],
     quorum: int | None,
@@ -65,41 +67,113 @@ def command(
     pruned_below: int,
     output: str,
 ) -> None:
-    """Verify a log offline: signatures, quorum, every entry and tile, every request's story.
+    """Verify logs offline: signatures, quorum, every entry and tile, every request's story.
 
-    Only public keys and files are needed, no gateway. A file PROOF.tlog-proof (C2SP tlog-proof) is
-    verified alone, without the log. Exit codes: 0 nothing is wrong, 1 something
-    is (each problem on a line), 2 the log or a key could not be read.
+    Only public keys and files are needed, no gateway; a URL is http(s)://, s3://, gs://, az:// or
+    file:///. Name all logs of a gateway (one for each jurisdiction) together: then it is also
+    checked that no request is without a record, that each was placed by a mandate and bundles
+    alive at that time, and that each decision follows from its prices. A file PROOF.tlog-proof
+    (C2SP tlog-proof) is verified alone, without the log. Exit codes: 0 nothing is wrong, 1
+    something is (each problem on a line), 2 a log or a key could not be read.
     """
     try:
         trust = _trust(keys, witness_keys, quorum, policy)
-        if log.endswith(ENDING):
-            _verify_proof(Path(log), trust, output)
+        if logs[0].endswith(ENDING):
+            _verify_proof(Path(logs[0]), trust, output)
         kept = [path.read_bytes().decode() for path in older]
-        read, folder = _source(log)
-        report = check_log(
-            read, trust, older=kept, record_ids=record_ids, pruned_below=pruned_below
-        )
-        problems, remarks = audit_folder(folder) if folder else ([], [])
-        problems += _pruned(read, pruned_below)
-        if proofs is not None and report.is_sound and not problems:
-            for path in write_proofs(report, read, proofs):
-                click.echo(f"wrote {path}", err=True)
+        sources = [_source(log) for log in logs]
+        whole = [_Checked(source, trust, kept, record_ids, pruned_below) for source in sources]
+        _excuse_elsewhere(whole)
+        starts = [min(pruned_below, one.minimum) for one in whole]
+        together = judge_together([read for read, _ in sources], starts)
+        if proofs is not None and all(one.is_sound for one in whole):
+            for one in whole:
+                for path in write_proofs(one.report, one.read, proofs):
+                    click.echo(f"wrote {path}", err=True)
     except OSError as error:
-        _fail(f"{error.filename or log} cannot be read: {error.strerror or error}.")
+        _fail(f"{error.filename or logs[0]} cannot be read: {error.strerror or error}.")
     except (LedgerError, NoteError, TileError, UnicodeDecodeError) as error:
         text = str(error).rstrip(".")
         _fail(text if isinstance(error, LedgerError) else f"The log or a key given: {text}.")
     if trust is None:
         click.echo("No --key was given: whose log this is was not checked.", err=True)
-    told = _told(report, trust, [*report.problems, *problems], remarks)
-    told["problems_count"] = report.problems_count + len(problems)
-    told["ok"] = not told["problems_count"]
+    told = _all_told([one.told(trust) for one in whole], together)
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(told)).decode())
     else:
-        _print(told)
+        print_told(told)
     raise click.exceptions.Exit(0 if told["ok"] else 1)
+
+
+class _Checked:
+    """One log by itself."""
+
+    def __init__(
+        self,
+        source: tuple[Read, Path | None],
+        trust: Trust | None,
+        older: Sequence[str],
+        record_ids: tuple[str, ...],
+        pruned_below: int,
+    ) -> None:
+        self.read, folder = source
+        self.report = check_log(
+            self.read, trust, older=older, record_ids=record_ids, pruned_below=pruned_below
+        )
+        self.minimum = minimum_in(self.read)
+        found, self.remarks = audit_folder(folder) if folder else ([], [])
+        found += _pruned(self.read, pruned_below)
+        self.problems = [*self.report.problems, *found]
+        self.count = self.report.problems_count + len(found)
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.count
+
+    def excuse(self, problem: str) -> None:
+        """It is none, seen together with the other logs."""
+        if problem in self.problems:
+            self.problems.remove(problem)
+            self.count -= 1
+
+    def told(self, trust: Trust | None) -> dict[str, Any]:
+        return _told(self.report, trust, self.problems, self.remarks) | {
+            "problems_count": self.count,
+            "ok": self.is_sound,
+        }
+
+
+def _excuse_elsewhere(whole: Sequence[_Checked]) -> None:
+    """A record asked for stands in one of the logs, an older checkpoint is of one of them."""
+    for one in whole:
+        for name, places in one.report.found.items():
+            if places:
+                for other in whole:
+                    other.excuse(f"No entry is about {name}.")
+
+
+def _all_told(told: list[dict[str, Any]], together: Joint) -> dict[str, Any]:
+    """One log: its own fields and what was found together; several: `logs` with each one's."""
+    joint = {"decisions": together.decisions}
+    count = sum(one["problems_count"] for one in told) + together.problems_count
+    if len(told) == 1:
+        return (
+            told[0]
+            | joint
+            | {
+                "problems": [*told[0]["problems"], *together.problems],
+                "remarks": [*told[0]["remarks"], *together.remarks],
+                "problems_count": count,
+                "ok": not count,
+            }
+        )
+    return joint | {
+        "logs": told,
+        "problems": together.problems,
+        "remarks": together.remarks,
+        "problems_count": count,
+        "ok": not count,
+    }
 
 
 def _verify_proof(path: Path, trust: Trust | None, output: str) -> NoReturn:
@@ -141,6 +215,8 @@ def _trust(
 def _source(log: str) -> tuple[Read, Path | None]:
     if log.startswith(("http://", "https://")):
         return RemoteLog(log).read, None
+    if log.startswith(SCHEMES):
+        return ObjectLog(log).read, None
     return files_in(Path(log)), Path(log)
 
 
@@ -184,32 +260,6 @@ def _inclusion(one: Inclusion) -> dict[str, Any]:
         "leaf": one.leaf.hex(),
         "proof": [sibling.hex() for sibling in one.proof],
     }
-
-
-def _print(told: dict[str, Any]) -> None:
-    click.echo(f"log       {told['origin']}, {told['size']} entries, root {told['root']}")
-    click.echo(f"signed    {', '.join(told['signed_by']) or 'not checked'}")
-    if told["quorum"]:
-        by = told["cosigned"]
-        names = ", ".join(by["by"]) if by else "nobody"
-        click.echo(
-            f"cosigned  {by['size'] if by else 0} entries by {names}; asked {told['quorum']}"
-        )
-    for name, found in told["found"].items():
-        places = ", ".join(str(one["index"]) for one in found) or "none"
-        click.echo(f"record    {name}: entries {places}, proven")
-    if still := told["open_intents"]:
-        more = ", …" if len(still) > _SHOWN_OPEN else ""
-        shown = ", ".join(still[:_SHOWN_OPEN])
-        click.echo(f"open      {len(still)} requests without an outcome yet: {shown}{more}")
-    for text in told["remarks"]:
-        click.echo(f"remark    {text}")
-    for text in told["problems"]:
-        click.echo(f"PROBLEM   {text}")
-    hidden = told["problems_count"] - len(told["problems"])
-    if hidden:
-        click.echo(f"PROBLEM   … and {hidden} more")
-    click.echo("sound" if told["ok"] else f"NOT SOUND: {told['problems_count']} problems")
 
 
 def _fail(message: str) -> NoReturn:

@@ -63,7 +63,7 @@ def test_the_candidates_are_ranked_price_by_price_and_the_chosen_is_marked() -> 
     assert lines[head + 1].split() == (
         [">", "paris-1", "1.25", "2.50", "30.00", "33.75", "120", "ms", "20.0", "ms", "512", "100%"]
     )
-    assert lines[head + 2].split()[:5] == ["edge-1", "1.25", "2.50", "30.00", "90.00"]
+    assert lines[head + 2].split()[:5] == ["edge-1", "1.25", "2.50", "86.25", "90.00"]
 
 
 def test_why_the_least_price_and_why_a_near_equal_one() -> None:

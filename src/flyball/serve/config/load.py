@@ -23,6 +23,7 @@ from flyball.serve.config.build import (
 from flyball.serve.config.environment import expand, override
 from flyball.serve.config.errors import ConfigError, ConfigErrors
 from flyball.serve.config.limits import Limits
+from flyball.serve.config.logs import check_logs, log_within
 from flyball.serve.config.model import (
     ClassSection,
     FleetFile,
@@ -199,6 +200,8 @@ def _checked(
     check_budgets(file.budgets, file.classes, document)
     check_steering(file.loops, file.actuators, _scopes(file), document)
     check_oversight(file.oversight, document)
+    sites = {site.jurisdiction for site in file.sites.values()}
+    check_logs(file.ledger.folder, file.ledger.jurisdictions, sites, document)
     keys = read_keys(file, document, env, is_lenient=is_lenient)
     profiles = build_profiles(file, document, catalogue())
     classes = build_classes(file)
@@ -236,6 +239,9 @@ def _ledger(section: LedgerSection, folder: Path) -> LedgerSection:
         folder=str(folder / section.folder),
         keys=tuple(str(folder / key) for key in section.keys),
         trust=str(folder / section.trust) if section.trust else None,
+        jurisdictions={
+            name: log_within(one, folder) for name, one in section.jurisdictions.items()
+        },
     )
 
 

@@ -14,6 +14,7 @@ from flyball.model.request import RequestClass
 from flyball.serve.config.contracts import ContractSection, PromisesSection
 from flyball.serve.config.grants import ContextSection, OutputSection, TierSection
 from flyball.serve.config.limits import Limits
+from flyball.serve.config.logs import JurisdictionLogSection
 from flyball.serve.config.oversight import OversightSection
 from flyball.serve.config.planning import BudgetSection, PricingSection
 from flyball.serve.config.sessions import SessionsSection
@@ -362,6 +363,14 @@ class LedgerSection(_Section, frozen=True, kw_only=True):
         Positive | None,
         Meta(description="Records older than that are pruned. Absent = kept for ever."),
     ] = None
+    mirror: Annotated[
+        str | None,
+        Meta(description="Object storage that gets a copy: s3://, gs://, az:// or file:/// URL."),
+    ] = None
+    jurisdictions: Annotated[
+        dict[str, JurisdictionLogSection],
+        Meta(max_length=64, description="Logs of their own, by jurisdiction of the sites."),
+    ] = {}
 
 
 class ScrapeSection(_Section, frozen=True, kw_only=True):

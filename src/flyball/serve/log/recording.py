@@ -19,6 +19,8 @@ from flyball.governor.commands import Notice
 from flyball.ledger.record import RecordError, encode
 from flyball.ledger.story import unsettled
 from flyball.model.decision import Outcome, Record
+from flyball.serve.log.mirror import MirrorThread
+from flyball.serve.log.objects import ObjectLog
 from flyball.serve.log.prune import RetentionThread
 from flyball.serve.log.reader import open_log
 from flyball.serve.log.signing import Signing
@@ -39,8 +41,8 @@ class Recorder:
     """Owns the log while the gateway runs. Make and use it on the running loop.
 
     `on_change(available, detail)` is called when that changes. With witnesses in `signing`,
-    checkpoints are cosigned beside it all; records older than `retention_s` are pruned. Raises
-    LedgerError if the log in `folder` cannot be opened.
+    checkpoints are cosigned beside it all; records older than `retention_s` are pruned; `mirror`
+    gets a copy. Raises LedgerError if the log in `folder` cannot be opened.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Recorder:
         on_notice: Callable[[Notice], None],
         signing: Signing = UNSIGNED,
         retention_s: Seconds | None = None,
+        mirror: ObjectLog | None = None,
         kept_max: int = KEPT_MAX,
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -61,6 +64,7 @@ class Recorder:
         self._kept: deque[bytes] = deque()
         self._kept_max = kept_max
         self._slice = min(SLICE, queue_max)
+        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
         self._fault = ""
         self._detail = ""
         self._timer: asyncio.TimerHandle | None = None
@@ -70,14 +74,18 @@ class Recorder:
             origin=signing.origin,
             signers=signing.signers,
             queue_max=queue_max,
+            on_acked=self._on_acked,
             on_fault=self._on_fault,
         )
         self.recovery = self._store.recovery
-        self._cosigning = self._retention = None
+        self._cosigning = self._retention = self._mirror = None
         if signing.trust is not None:
             self._cosigning = CosigningThread(folder, signing.trust, self._on_cosigned)
         if retention_s is not None:
             self._retention = RetentionThread(folder, retention_s, time, self._on_prune_fault)
+
+        if mirror is not None:
+            self._mirror = MirrorThread(folder, mirror, self._on_mirror)
 
     @property
     def detail(self) -> str:
@@ -88,6 +96,26 @@ class Recorder:
     def acked(self) -> int:
         """How many records are durable."""
         return self._store.acked
+
+    def when_durable(self, act: Callable[[], None]) -> None:
+        """Do it on the loop once every record given so far is durable: at once, or later."""
+        index = self._store.next_index + len(self._kept) - 1
+        if index < self._store.acked:
+            act()
+            return
+        self._waiting.append((index, act))
+        if index < self._store.acked:  # it was written in between, and nobody was told
+            self._release()
+
+    def _on_acked(self, index: int) -> None:
+        """From the log's thread."""
+        if self._waiting:
+            with suppress(RuntimeError):  # the loop is closed: the process ends
+                self._loop.call_soon_threadsafe(self._release)
+
+    def _release(self) -> None:
+        while self._waiting and self._waiting[0][0] < self._store.acked:
+            self._waiting.popleft()[1]()
 
     def record(self, record: Record) -> None:
         """Keep one record."""
@@ -146,7 +174,7 @@ class Recorder:
             if not self._offer_some():
                 sleep(RETRY_S)
         lost = self._store.close() + len(self._kept) + self.lost
-        for thread in (self._cosigning, self._retention):
+        for thread in (self._cosigning, self._retention, self._mirror):
             if thread is not None:
                 thread.stop()
         return lost
@@ -191,6 +219,11 @@ class Recorder:
     def _on_prune_fault(self, text: str) -> None:
         """From the retention thread."""
         self._say_soon(Notice("warning", "ledger-retention", text))
+
+    def _on_mirror(self, detail: str) -> None:
+        """From the mirroring thread."""
+        level = "warning" if detail else "info"
+        self._say_soon(Notice(level, "ledger-mirror", detail or "the copy follows again"))
 
     def _say_soon(self, notice: Notice) -> None:
         with suppress(RuntimeError):  # the loop is closed: the process ends

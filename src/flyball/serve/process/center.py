@@ -27,8 +27,7 @@ from flyball.pricing.highs import Solver
 from flyball.pricing.problem import Problem
 from flyball.serve.config import Config
 from flyball.serve.engines.scrape import ScrapeLimits, Scraper, Target, targets
-from flyball.serve.log.recording import Recorder
-from flyball.serve.log.signing import load_signing
+from flyball.serve.log.places import Places, open_places
 from flyball.serve.process.notices import NoticeLog
 from flyball.serve.process.pages import Condition, Reading
 from flyball.serve.process.reload import Reloader, fixed_changes
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
 SOLVE_S_MAX: Seconds = 4.0
 REASON_CHARS_MAX = 2000
-_DAY_S: Seconds = 86_400.0
 WATCHED_STARTS = (
     b'{"kind":"loop-action"',
     b'{"kind":"turned-away"',
@@ -89,13 +87,8 @@ class Center:
         self._on_config = on_config
         self._tick_task: asyncio.Task[None] | None = None
         self.notices = NoticeLog(loop.time, telemetry.notice)
-        self.recorder = Recorder(
-            Path(config.ledger.folder),
-            queue_max=config.ledger.queue_max,
-            on_change=self._ledger_changed,
-            on_notice=self.notices.say,
-            signing=load_signing(config.ledger.keys, config.ledger.trust),
-            retention_s=_retention_s(config.ledger.retention_days),
+        self.recorder = open_places(
+            config.ledger, config.fleet, self._ledger_changed, self.notices.say
         )
         self._solver = SolverThread(Solver, self._solved, self.now, SOLVE_S_MAX)
         self._scraper = Scraper(read_metrics, self._sampled, self.now, scrape_limits(config))
@@ -283,6 +276,8 @@ class Center:
             self.door.adopt(config.oversight)
         self.objectives.adopt(config.policy.classes)
         self._numbers = _numbers(config.fleet)
+        if isinstance(self.recorder, Places):
+            self.recorder.adopt(config.fleet)
         self._scraper.replace(scrape_targets(config), scrape_limits(config))
         text = f"{config.source}: in force (digest {config.digest[:12]})"
         if fixed := fixed_changes(old, config):
@@ -306,10 +301,6 @@ class Center:
             reason=reason,
         )
         self.record(record)
-
-
-def _retention_s(days: float | None) -> Seconds | None:
-    return None if days is None else days * _DAY_S
 
 
 def _numbers(fleet: Fleet) -> dict[str, int]:

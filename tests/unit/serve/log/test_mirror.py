@@ -11,6 +11,7 @@ import pytest
 from obstore.store import LocalStore, MemoryStore
 
 from flyball.ledger.record import encode
+from flyball.ledger.trust import trust_of
 from flyball.ledger.verify import check_log
 from flyball.serve.log.mirror import Mirror, MirrorThread
 from flyball.serve.log.objects import ObjectLog
@@ -18,10 +19,13 @@ from flyball.serve.log.prune import prune
 from flyball.serve.log.store import LedgerStore
 from flyball.serve.log.writer import LedgerError, LogWriter
 from support import records
+from support.signers import LOG, ORIGIN
+
+TRUST = trust_of([LOG.key], [], 0)
 
 
-def write(folder: Path, numbers: range, origin: str = "eu/log") -> None:
-    writer = LogWriter(folder, origin=origin, segment_entries_max=256)
+def write(folder: Path, numbers: range, origin: str = ORIGIN) -> None:
+    writer = LogWriter(folder, origin=origin, signers=[LOG], segment_entries_max=256)
     for number in numbers:
         it = records.intent(number)
         batch = [encode(it), encode(records.outcome(it))]
@@ -96,7 +100,7 @@ def test_a_flipped_byte_in_any_object_is_found(tmp_path: Path) -> None:
         bad[chance.randrange(len(bad))] ^= 1 << chance.randrange(8)
         copy.write(path, bytes(bad))
         try:
-            assert not check_log(copy.read).is_sound, path
+            assert not check_log(copy.read, TRUST).is_sound, path
         except ValueError:
             assert path == "checkpoint"
         copy.write(path, good)

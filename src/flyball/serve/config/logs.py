@@ -1,0 +1,59 @@
+"""Where do records of one jurisdiction go, and are the files of all logs apart from each other?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from flyball.serve.config.text import Document
+
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class JurisdictionLogSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The log of what runs in one jurisdiction."""
+
+    folder: Annotated[Text, Meta(description="Folder of the log; relative to the fleet file.")]
+    origin: Annotated[
+        Text | None,
+        Meta(description="Name of an unsigned log. With `keys` it is the name of the keys."),
+    ] = None
+    keys: Annotated[
+        tuple[Text, ...],
+        Meta(max_length=4, description="Key files with which its checkpoints are signed."),
+    ] = ()
+    trust: Annotated[
+        Text | None, Meta(description="Trust policy: which witnesses must cosign it.")
+    ] = None
+    mirror: Annotated[Text | None, Meta(description="Object storage that gets a copy of it.")] = (
+        None
+    )
+
+
+def log_within(section: JurisdictionLogSection, base: Path) -> JurisdictionLogSection:
+    """With its paths taken from the folder of the fleet file."""
+    return msgspec.structs.replace(
+        section,
+        folder=str(base / section.folder),
+        keys=tuple(str(base / key) for key in section.keys),
+        trust=str(base / section.trust) if section.trust else None,
+    )
+
+
+def check_logs(
+    own: str, places: dict[str, JurisdictionLogSection], sites: set[str], document: Document
+) -> None:
+    """Note logs in or under each other's folder, and those of a jurisdiction without a site."""
+    folders = {"ledger.folder": Path(own)}
+    for name, section in places.items():
+        path = ("ledger", "jurisdictions", name)
+        folder = Path(section.folder)
+        for owner, other in folders.items():
+            if folder == other or folder in other.parents or other in folder.parents:
+                step = "Give each log a folder of its own, not within another one's."
+                document.fault((*path, "folder"), f"{owner} is {other} already", step)
+        folders[f"ledger.jurisdictions.{name}"] = folder
+        if name not in sites:
+            step = "Correct the name, or remove the log."
+            document.fault(path, f"no site has the jurisdiction {name!r}", step, at="key")
