@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from flyball.sim.incidents.plant_laws import Laws, busy, latency, quality_fails
+from flyball.sim.incidents.plant_laws import Laws, busy, latency, quality_fails, scales
 
 Array = np.ndarray[Any, Any]
 
@@ -72,7 +72,7 @@ class Plant:
         self.probing, self.step_s, self.second = probing, step_s, 0
         self.chance = np.random.default_rng(seed)
         one = np.ones(copies)
-        self.c = np.array([[laws.fast_c], [laws.slow_c]])
+        self.c = scales(laws)
         self.queues = np.stack([154 * one, 51 * one]).astype(int)
         self.due = np.zeros((SLOTS, copies), dtype=int)
         self.due[: laws.backoff_s[1]] = 1
@@ -81,7 +81,7 @@ class Plant:
         self.filtered, self.seen = 0 * one, np.zeros((max(laws.age_s, 1), copies))
         self.burst, self.slow_latency, self.moved = 0 * one, 5 * one, 0 * one
         self.spent, self.used = 0 * one, 0 * one
-        self.offsets = {name: 0 * one for name in DITHER}
+        self.offsets = dict.fromkeys(DITHER, 0 * one)
         self.row = np.zeros((len(COLUMNS), copies))
         low, high = laws.backoff_s
         self.returns = np.full(high - low + 1, 1.0 / (high - low + 1))

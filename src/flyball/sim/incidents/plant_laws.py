@@ -1,7 +1,7 @@
 """By which laws does the test plant queue, fail and answer back, and how may they differ?
 
 The first law is the one that a fluid twin assumes; the others are structurally unlike it, fitted to
-the same mean latency at the same utilisation (0.72), so that only slopes and limits differ.
+the same mean latency at the same utilisation, so that only slopes and limits differ.
 """
 
 from typing import Any, Literal
@@ -16,15 +16,9 @@ Array = np.ndarray[Any, Any]
 # batching: Q/(c + Q). saturating: 1 - exp(-Q/c). slots: a soft min(Q/c, 1), as of a fixed number
 # of servers with a queue before them.
 QueueLaw = Literal["batching", "saturating", "slots"]
-_UTIL = 0.72
+# Utilisation at rest of the fast and of the slow pool, where the laws are made to agree.
+_UTIL = np.array([[0.72], [0.63]])
 _SHARP = 3.0
-# Where each law has utilisation 0.72 at the Q of the first: c as a multiple of its c.
-_Q = _UTIL / (1.0 - _UTIL)
-_SCALE = {
-    "batching": 1.0,
-    "saturating": -_Q / np.log(1.0 - _UTIL),
-    "slots": _Q * (_UTIL**-_SHARP - 1.0) ** (1.0 / _SHARP),
-}
 
 
 class Laws(Struct, frozen=True, kw_only=True):
@@ -54,9 +48,21 @@ class Laws(Struct, frozen=True, kw_only=True):
     chill: float = 0.0
 
 
+def scales(laws: Laws) -> Array:
+    """The c of both pools, [2, 1], such that every law has the first one's queue and throughput at
+    rest."""
+    c = np.array([[laws.fast_c], [laws.slow_c]])
+    held = _UTIL / (1.0 - _UTIL)
+    if laws.queue == "saturating":
+        return c * held / -np.log1p(-_UTIL)
+    if laws.queue == "slots":
+        return c * held * (_UTIL**-_SHARP - 1.0) ** (1.0 / _SHARP)
+    return c
+
+
 def busy(law: QueueLaw, queue: Array, c: Array) -> Array:
     """The share of a pool's rate that `queue` attempts in flight make use of, in [0, 1)."""
-    scaled = queue / (c * _SCALE[law])
+    scaled = queue / c
     if law == "batching":
         return scaled / (1.0 + scaled)
     if law == "saturating":
