@@ -36,7 +36,8 @@ class Mandate(Struct, frozen=True, kw_only=True, gc=False):
     delegation, the last one acts. `data_classes`, `models`, `operations`, `classes` and
     `jurisdictions` are what every block allows. `policy_digest` = the only workload bundle it may
     run under. `holder` = thumbprint (RFC 7638) of the key whose possession must be shown,
-    `is_held` = it was. Times are Unix seconds: it holds from `not_before` until `expires_at`.
+    `is_held` = it was. `acr` and `amr` = how the human was authenticated (OpenID Connect). Times
+    are Unix seconds: it was granted at `not_before` and holds until `expires_at`.
     """
 
     chain: tuple[str, ...]
@@ -59,6 +60,8 @@ class Mandate(Struct, frozen=True, kw_only=True, gc=False):
     approvals: tuple[Approval, ...] = ()
     not_before: Seconds = 0.0
     expires_at: Seconds = 0.0
+    acr: str = ""
+    amr: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
