@@ -6,18 +6,20 @@ no. A set is checked against the schema when it is loaded, and each question whe
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from msgspec import Struct
 
-from flyball.authority.facts import applies, reads
+from flyball.authority.direct import direct
+from flyball.authority.facts import applies, condition, leaves
 from flyball.authority.mask import Board, Mask
 from flyball.authority.policies import PolicySet
 from flyball.authority.question import (
-    DYNAMIC,
     Live,
     PoolEntities,
     Unaskable,
+    are_plain,
     dynamic_facts,
     live,
     principal_of,
@@ -34,9 +36,8 @@ BOARDS_MAX = 8
 AUTHORITIES_MAX = 64
 
 _APPROVALS = frozenset({"approvedBy", "approvedInRoles", "approvals"})
-# Nearly every request has its own value of these: a verdict that reads one is not kept.
-_VOLATILE = frozenset({"now", "policyAge", "estCostMicroUsd", "budgetLeftMicroUsd"})
-_KEPT_FIELDS = {"truncatedTokens": "truncated_tokens", "retryDepth": "retry_depth", "hops": "hops"}
+# Few values each: a verdict is kept for each of them.
+_FIELDS = {"truncatedTokens": "truncated_tokens", "retryDepth": "retry_depth", "hops": "hops"}
 
 
 class Answer(Struct, frozen=True):
@@ -46,6 +47,19 @@ class Answer(Struct, frozen=True):
     policies: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     obligations: tuple[str, ...] = ()
+
+
+class _Plan(Struct, frozen=True, eq=False):
+    """What verdicts on an action depend on beside subject and place.
+
+    `tellers` = conditions on the circumstances that are told without Cedar, `fields` = of the
+    circumstances, `approvals` = by whom. `is_volatile` = on more than that.
+    """
+
+    tellers: tuple[Callable[[Subject, Any, Place], int], ...]
+    fields: tuple[str, ...]
+    approvals: bool
+    is_volatile: bool
 
 
 class _Part:
@@ -76,17 +90,7 @@ class CedarAuthority:
         self._parts = [_Part(one) for one in policy_sets]
         self._boards: dict[int, _Kept] = {}
         self._verdicts: dict[tuple[object, ...], Verdict] = {}
-        self._dynamic = {
-            action: frozenset[str]().union(
-                *(
-                    reads(rule.node).dynamic
-                    for one in policy_sets
-                    for rule in one.rules
-                    if applies(rule.node, action)
-                )
-            )
-            for action in ACTIONS
-        }
+        self._plans = {action: _plan(policy_sets, action) for action in ACTIONS}
 
     def mask(self, subject: Subject, places: tuple[Place, ...]) -> tuple[str, ...]:
         """As the port says. Fast where the very same tuple of places is given again."""
@@ -101,24 +105,25 @@ class CedarAuthority:
         return found
 
     def decide(self, subject: Subject, circumstances: Circumstances, place: Place) -> Verdict:
-        """As the port says; kept where no policy for the action reads what changes each time."""
-        read = self._dynamic.get(subject.action, frozenset(DYNAMIC))
-        if read & _VOLATILE:
+        """As the port says. Kept by what it depends on: the subject, the place, and what each
+        condition on the circumstances comes to."""
+        plan = self._plans.get(subject.action)
+        if plan is None or plan.is_volatile or not are_plain(circumstances):
             return self._new_verdict(subject, circumstances, place)
         key: tuple[object, ...] = (subject, place)
-        if read:
-            key += tuple(
-                getattr(circumstances, field)
-                for name, field in _KEPT_FIELDS.items()
-                if name in read
-            )
-            if read & _APPROVALS:
-                key += self._live(circumstances).approvers
+        if plan.tellers or plan.fields or plan.approvals:
+            people = self._approvers(circumstances) if circumstances.approvals else ()
+            known = Live(circumstances, people, ())
+            key += tuple([tell(subject, known, place) for tell in plan.tellers])
+            key += tuple([getattr(circumstances, field) for field in plan.fields])
+            key += people if plan.approvals else ()
         found = self._verdicts.get(key)
         if found is None:
-            if len(self._verdicts) >= VERDICTS_MAX:
-                self._verdicts.clear()
-            found = self._verdicts[key] = self._new_verdict(subject, circumstances, place)
+            found = self._new_verdict(subject, circumstances, place)
+            if not found.errors:  # an error's text may tell a value that differs each time
+                if len(self._verdicts) >= VERDICTS_MAX:
+                    self._verdicts.clear()
+                self._verdicts[key] = found
         return found
 
     def answers(
@@ -133,8 +138,8 @@ class CedarAuthority:
             for part in self._parts
         )
 
-    def _live(self, circumstances: Circumstances) -> Live:
-        return live(circumstances, self._parts[0].policy_set, self.digests)
+    def _approvers(self, circumstances: Circumstances) -> tuple[str, ...]:
+        return live(circumstances, self._parts[0].policy_set, self.digests).approvers
 
     def _board(self, places: tuple[Place, ...]) -> _Kept:
         # Equal places in another tuple find what was made for them under the new identity too.
@@ -219,6 +224,25 @@ def ask(
         obligations=_once(name for rule in rules for name in rule.obligations)
         if found.allowed
         else (),
+    )
+
+
+def _plan(policy_sets: tuple[PolicySet, ...], action: str) -> _Plan:
+    found = [
+        leaf
+        for one in policy_sets
+        for rule in one.rules
+        if applies(rule.node, action)
+        for leaf in leaves(condition(rule.node))
+        if not leaf.reads.is_static
+    ]
+    told = [tell for leaf in found if (tell := direct(leaf)) is not None]
+    read = frozenset[str]().union(*(leaf.reads.dynamic for leaf in found if direct(leaf) is None))
+    return _Plan(
+        tellers=tuple(told),
+        fields=tuple(field for name, field in _FIELDS.items() if name in read),
+        approvals=bool(read & _APPROVALS),
+        is_volatile=bool(read - _APPROVALS - _FIELDS.keys()),
     )
 
 

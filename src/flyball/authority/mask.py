@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from flyball.authority.direct import direct
 from flyball.authority.facts import All, Leaf, Reads, condition, leaves
 from flyball.authority.leaf import ANY, ERRS, FAILS, HOLDS, Outcomes, outcome, outcomes, probe
 from flyball.authority.policies import PolicySet, Rule
@@ -38,12 +39,6 @@ ANSWERS_MAX = 500_000
 ROWS_MAX = 50_000
 
 Row = NDArray[np.uint8]
-# Long against Long, as Cedar compares them: of pools, numpy does it for all at once.
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "less": np.less, "less_eq": np.less_equal, "greater": np.greater,
-    "greater_eq": np.greater_equal, "eq": np.equal, "not_eq": np.not_equal,
-}  # fmt: skip
-_LONGS = ("depth", "autonomy", "latencyClassMs", "networkMsP95", "costMicroUsdPerKtok")
 
 
 class Board:
@@ -52,8 +47,8 @@ class Board:
     def __init__(self, places: tuple[Place, ...]) -> None:
         self.places = places
         self.rows: dict[tuple[Any, Any], Row] = {}  # by leaf and what it sees of a subject
+        self.unreadable: dict[object, list[int]] = {}
         self._grouped: dict[tuple[Any, ...], tuple[list[Place], NDArray[np.intp]]] = {}
-        self._numbers: dict[str, NDArray[np.int64]] = {}
 
     def grouped(self, reads: Reads) -> tuple[list[Place], NDArray[np.intp]]:
         """One place for each distinct sight of them, and which of these each place is like."""
@@ -66,13 +61,6 @@ class Board:
             kept = [self.places[first[i]] for i in range(len(number))]
             found = self._grouped[sight] = kept, np.array(like, np.intp)
         return found
-
-    def numbers(self, name: str) -> NDArray[np.int64]:
-        """One attribute of all pools."""
-        if name not in self._numbers:
-            field = PLACE_FIELDS[name]
-            self._numbers[name] = np.array([getattr(one, field) for one in self.places], np.int64)
-        return self._numbers[name]
 
 
 def seen(reads: Reads, place: Place) -> Any:
@@ -93,7 +81,9 @@ class _Known(Struct, frozen=True, eq=False):
     policy: "CedarSet"
     names: tuple[str, ...]
     fields: tuple[str, ...]
-    compared: tuple[Any, Any, Any] | None
+    told: Callable[..., int] | None
+    is_static: bool
+    is_of_place: bool
 
 
 class Mask:
@@ -105,6 +95,7 @@ class Mask:
         self._rules: list[tuple[Rule, All]] = [
             (rule, condition(rule.node)) for rule in policy_set.rules
         ]
+        self._texts = [*(rule.id for rule in policy_set.rules), UNPERMITTED, UNREADABLE]
         every = [leaf for _, whole in self._rules for leaf in leaves(whole)]
         self._known = {id(leaf): _known(leaf) for leaf in every}
         self._answers: dict[tuple[_Known, Any, Any], int] = {}
@@ -116,9 +107,8 @@ class Mask:
             return (UNREADABLE,) * count
         why = np.full(count, -1, np.intp)
         permitted = np.zeros(count, np.uint8)
-        texts = [*(rule.id for rule, _ in self._rules), UNPERMITTED, UNREADABLE]
-        for place in self._unreadable(board):
-            why[place] = len(texts) - 1
+        texts = self._texts
+        why[self._unreadable(board)] = len(texts) - 1
         try:
             for number, (rule, whole) in enumerate(self._rules):
                 found = outcomes(whole, lambda leaf: self._row(leaf, subject, board))
@@ -134,53 +124,56 @@ class Mask:
         return tuple(texts[i] if i >= 0 else "" for i in why.tolist())
 
     def _unreadable(self, board: Board) -> list[int]:
-        found = []
-        for index, place in enumerate(board.places):
-            try:
-                self._pools.of(place)
-            except Unaskable:
-                found.append(index)
+        """Places whose facts Cedar has no form for."""
+        found = board.unreadable.get(self)
+        if found is None:
+            found = board.unreadable[self] = []
+            for index, place in enumerate(board.places):
+                try:
+                    self._pools.of(place)
+                except Unaskable:
+                    found.append(index)
         return found
 
     def _row(self, leaf: Leaf, subject: Subject, board: Board) -> Outcomes:
         """One leaf's outcomes: a number where all pools are alike to it."""
-        if not leaf.reads.is_static:
-            return ANY
         known = self._known[id(leaf)]
+        if not known.is_static:
+            return ANY
+        if not known.is_of_place:
+            return self._answer(known, subject, None)
         kind = _kind(known, subject)
-        if not leaf.reads.is_of_place:
-            return self._answer(known, kind, subject, board.places[0]) if board.places else ANY
         key = (known, kind)
         row = board.rows.get(key)
         if row is None:
             if len(board.rows) >= ROWS_MAX:
                 board.rows.clear()
-            row = board.rows[key] = self._new_row(known, kind, subject, board)
+            row = board.rows[key] = self._new_row(known, subject, board)
         return row
 
-    def _new_row(self, known: _Known, kind: Any, subject: Subject, board: Board) -> Row:
-        if known.compared is not None:
-            compare, left, right = known.compared
-            held = compare(_number(left, subject, board), _number(right, subject, board))
-            return np.where(held, np.uint8(HOLDS), np.uint8(FAILS))
+    def _new_row(self, known: _Known, subject: Subject, board: Board) -> Row:
         kept, like = board.grouped(known.leaf.reads)
-        found = [self._answer(known, kind, subject, place) for place in kept]
+        found = [self._answer(known, subject, place) for place in kept]
         return np.array(found, np.uint8)[like]
 
-    def _answer(self, known: _Known, kind: Any, subject: Subject, place: Place) -> int:
-        reads = known.leaf.reads
-        key = (known, kind, seen(reads, place) if reads.is_of_place else None)
+    def _answer(self, known: _Known, subject: Subject, place: Place | None) -> int:
+        """Of one leaf; without a place where it reads none."""
+        if known.told is not None:
+            return known.told(subject, None, place)
+        sight = seen(known.leaf.reads, place) if place is not None else None
+        key = (known, _kind(known, subject), sight)
         found = self._answers.get(key)
         if found is None:
             if len(self._answers) >= ANSWERS_MAX:
                 self._answers.clear()
-            facts = {name: STATIC[name](subject) for name in known.names}
             try:
-                entities = self._pools.of(place)
+                entities = self._pools.of(place) if place is not None else self._set.entities
             except Unaskable:
                 return ANY  # the place is refused as a whole
+            facts = {name: STATIC[name](subject) for name in known.names}
             facts = {name: value for name, value in facts.items() if value is not None}
-            asked = request(principal_of(subject), subject.action, place.pool, facts)
+            pool = place.pool if place is not None else ""
+            asked = request(principal_of(subject), subject.action, pool, facts)
             found = self._answers[key] = outcome(known.policy, entities, asked)
         return found
 
@@ -188,7 +181,9 @@ class Mask:
 def _known(leaf: Leaf) -> _Known:
     names = tuple(sorted(leaf.reads.context & STATIC.keys()))
     fields = tuple(SUBJECT_FIELDS[name] for name in names)
-    return _Known(leaf, probe(leaf), names, fields, _comparison(leaf))
+    reads = leaf.reads
+    is_static, is_of_place = reads.is_static, reads.is_of_place
+    return _Known(leaf, probe(leaf), names, fields, direct(leaf), is_static, is_of_place)
 
 
 def _kind(known: _Known, subject: Subject) -> Any:
@@ -197,37 +192,3 @@ def _kind(known: _Known, subject: Subject) -> Any:
     values = tuple(getattr(subject, field) for field in known.fields)
     who = principal_of(subject)[: reads.principal] if reads.principal else ()
     return values, who, subject.action if reads.action else ""
-
-
-def _comparison(leaf: Leaf) -> tuple[Any, Any, Any] | None:
-    """(numpy's comparison, operand, operand) where both are whole numbers that are always there."""
-    from cedarpy import pst
-
-    expr = leaf.expr
-    if not isinstance(expr, pst.BinaryOp) or expr.op not in _COMPARISONS:
-        return None
-    operands = (expr.left, expr.right)
-    if all(isinstance(one, pst.LongLit) or _is_long(one) for one in operands):
-        return _COMPARISONS[expr.op], *operands
-    return None
-
-
-def _is_long(operand: Any) -> bool:
-    from cedarpy import pst
-
-    return (
-        isinstance(operand, pst.GetAttr)
-        and isinstance(operand.base, pst.Var)
-        and operand.base.name in ("context", "resource")
-        and operand.attr in _LONGS
-    )
-
-
-def _number(operand: Any, subject: Subject, board: Board) -> Any:
-    from cedarpy import pst
-
-    if isinstance(operand, pst.LongLit):
-        return np.int64(operand.value)
-    if operand.base.name == "context":
-        return np.int64(getattr(subject, SUBJECT_FIELDS[operand.attr]))
-    return board.numbers(operand.attr)

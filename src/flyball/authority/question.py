@@ -164,6 +164,19 @@ def are_numbers_askable(subject: Subject) -> bool:
     return all(-LONG_MAX <= number <= LONG_MAX for number in numbers)
 
 
+def are_plain(known: Circumstances) -> bool:
+    """Whether Cedar has a form for all times and numbers of circumstances."""
+    return (
+        0.0 <= known.at <= _AT_MAX_S
+        and 0.0 <= known.policy_age_s <= _AT_MAX_S
+        and -LONG_MAX <= known.cost_micro_usd <= LONG_MAX
+        and -LONG_MAX <= known.budget_left_micro_usd <= LONG_MAX
+        and 0 <= known.truncated_tokens <= LONG_MAX
+        and 0 <= known.retry_depth <= LONG_MAX
+        and 0 <= known.hops <= LONG_MAX
+    )
+
+
 def _present(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return {name: value for name, value in items if value is not None}
 
