@@ -153,7 +153,7 @@ def _one_explained(log: LogReader, outcomes: list[Outcome]) -> None:
         o for o in outcomes if o.outcome == "refused"
     ]
     chosen = (wanted or outcomes)[-1:]
-    case = case_of(log, chosen[0].id) if chosen else None
+    case = case_of([log], chosen[0].id) if chosen else None
     if case is None:
         return
     click.echo(f"\nOne decision explained: flyball explain {case.id}")

@@ -1,62 +1,75 @@
 """`flyball explain`: what does the log say of one request, and is that still what was written?"""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 import msgspec
 
-from flyball.ledger.explain import Case, Section, Table, explain, text_lines
+from flyball.ledger.behalf import acts_about
+from flyball.ledger.explain import Case, explain, text_lines
 from flyball.ledger.record import is_about
+from flyball.ledger.section import Section, Table
 from flyball.ledger.tiles import TileError
 from flyball.ledger.tree import ProofError
-from flyball.model.decision import Feasibility, Intent, Outcome, Record, TurnedAway
+from flyball.model.decision import Feasibility, Intent, Outcome, Record, TurnedAway, Warrant
 from flyball.serve.log.reader import Found, LogReader, open_log
 from flyball.serve.log.writer import LedgerError
+
+# The kinds of acts that an intent's authority is made of.
+RARE = ("mandate", "revocation", "bundle")
 
 
 @click.command()
 @click.argument("record_id", metavar="ID", required=False)
 @click.option(
     "--log",
-    "folder",
-    default=Path("ledger"),
-    show_default=True,
+    "folders",
+    default=(Path("ledger"),),
+    show_default="ledger",
+    multiple=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="The log's folder (ledger.folder of the fleet file); a gateway may be writing it.",
+    help="The log's folder (ledger.folder of the fleet file); a gateway may be writing it. "
+    "Repeatable: one for each jurisdiction.",
 )
 @click.option("--last", is_flag=True, help="The newest decision instead of an ID.")
 @click.option("--last-refused", is_flag=True, help="The newest refusal instead of an ID.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
 def command(
-    record_id: str | None, folder: Path, last: bool, last_refused: bool, output: str
+    record_id: str | None,
+    folders: tuple[Path, ...],
+    last: bool,
+    last_refused: bool,
+    output: str,
 ) -> None:
-    """Say why a request was placed, held or refused, price by price.
+    """Say why a request was placed, held or refused, price by price, and on whose behalf.
 
     ID is the value of the x-flyball-request-id response header.
     """
     if (record_id is not None) + last + last_refused != 1:
         raise click.UsageError("Give one of: an ID, --last, --last-refused.")
+    where = ", ".join(map(str, folders))
     try:
-        log = open_log(folder)
-        record_id = record_id or _newest(log, last_refused)
-        case = case_of(log, record_id) if record_id else None
+        logs = [open_log(folder) for folder in folders]
+        record_id = record_id or _newest(logs, last_refused)
+        case = case_of(logs, record_id) if record_id else None
     except LedgerError as error:
         _fail(str(error), 2)
     except OSError as error:
-        _fail(f"The log in {folder} cannot be read: {error.strerror} ({error.filename}).", 2)
+        _fail(f"The log in {where} cannot be read: {error.strerror} ({error.filename}).", 2)
     except (ProofError, TileError) as error:
         _fail(
-            f"The log in {folder} is not what its checkpoint claims: {error}. "
+            f"The log in {where} is not what its checkpoint claims: {error}. "
             "Somebody changed it, or the disk did; do not rely on it.",
             1,
         )
     if not record_id:
-        _fail(f"The log in {folder} holds no such decision yet.", 1)
+        _fail(f"The log in {where} holds no such decision yet.", 1)
     if case is None:
-        _fail(_unknown(log, folder, record_id), 1)
+        _fail(_unknown(logs, where, record_id), 1)
     sections = explain(case)
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(_as_json(case, sections))))
@@ -66,7 +79,7 @@ def command(
         click.echo("\n".join(text_lines(sections)))
 
 
-def _newest(log: LogReader, is_refused: bool) -> str | None:
+def _newest(logs: Sequence[LogReader], is_refused: bool) -> str | None:
     def wanted(record: Record) -> bool:
         if isinstance(record, TurnedAway):
             return True
@@ -74,38 +87,59 @@ def _newest(log: LogReader, is_refused: bool) -> str | None:
             return True
         return isinstance(record, Intent) and not is_refused
 
-    found = log.newest(wanted)
-    return found.record.id if found else None
+    found = [item.record for log in logs if (item := log.newest(wanted)) is not None]
+    return max(found, key=lambda record: record.at).id if found else None
 
 
-def case_of(log: LogReader, record_id: str) -> Case | None:
-    found = log.find(record_id)
-    own = [item for item in found if is_about(item.record, record_id)]
+def case_of(logs: Sequence[LogReader], record_id: str) -> Case | None:
+    """All that these logs tell of one id; None if it is in none of them."""
+    placed = [(log, item) for log in logs for item in log.find(record_id)]
+    placed.sort(key=lambda one: one[1].record.at)
+    own = [(log, item) for log, item in placed if is_about(item.record, record_id)]
     if not own:
         return None
-    proofs = [proof for item in own if (proof := log.prove(item)) is not None]
+    proofs = [proof for log, item in own if (proof := log.prove(item)) is not None]
     case = Case(
         id=record_id,
-        records=tuple(item.record for item in own),
-        retries=tuple(item.record for item in found if item not in own),
+        records=tuple(item.record for _, item in own),
+        retries=tuple(one[1].record for one in placed if one not in own),
         inclusions=tuple(proofs),
         unproven=len(own) - len(proofs),
     )
-    return msgspec.structs.replace(case, feasibility=_feasibility(log, case, own))
+    return msgspec.structs.replace(
+        case, feasibility=_feasibility(logs, case, own), authority=_authority(logs, case)
+    )
 
 
-def _feasibility(log: LogReader, case: Case, own: list[Found]) -> Feasibility | None:
-    if not case.named_feasibility:
+def _feasibility(
+    logs: Sequence[LogReader], case: Case, own: list[tuple[LogReader, Found]]
+) -> Feasibility | None:
+    """The record that its decision names: in its own log before it, else in another one."""
+    name, (home, last) = case.named_feasibility, own[-1]
+    if not name:
         return None
-    found = log.find_before(case.named_feasibility, own[-1].index)
-    return found.record if found and isinstance(found.record, Feasibility) else None
+    found = [home.find_before(name, last.index)]
+    found += [log.find_before(name, log.size) for log in logs if log is not home]
+    for item in found:
+        if item is not None and isinstance(item.record, Feasibility):
+            return item.record
+    return None
 
 
-def _unknown(log: LogReader, folder: Path, record_id: str) -> str:
-    near = log.near(record_id)
-    hint = f" Nearest: {', '.join(near)}." if near else ""
+def _authority(logs: Sequence[LogReader], case: Case) -> tuple[Record, ...]:
+    """Only where its last intent names a mandate or bundles are the logs searched for them."""
+    last = case.intents[-1] if case.intents else None
+    if last is None or not isinstance(last.warrant, Warrant):
+        return ()
+    acts = (found.record for log in logs for found in log.rare(RARE))
+    return tuple(acts_about(last, acts))
+
+
+def _unknown(logs: Sequence[LogReader], where: str, record_id: str) -> str:
+    near = [name for log in logs for name in log.near(record_id)]
+    hint = f" Nearest: {', '.join(near[:3])}." if near else ""
     return (
-        f"{record_id!r} is not among the {log.size} entries in {folder}.{hint} "
+        f"{record_id!r} is not among the {sum(log.size for log in logs)} entries in {where}.{hint} "
         "`flyball explain --last` shows the newest decision."
     )
 
@@ -116,6 +150,7 @@ def _as_json(case: Case, sections: list[Section]) -> dict[str, Any]:
         "records": case.records,
         "retries": case.retries,
         "feasibility": case.feasibility,
+        "authority": case.authority,
         "inclusions": [
             {
                 "index": proof.index,

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
+from flyball.ledger.behalf import authority_section
+from flyball.ledger.section import Section, Table, utc
 from flyball.ledger.verify import Inclusion
 from flyball.model.decision import (
     Candidate,
@@ -17,6 +19,7 @@ from flyball.model.decision import (
     Outcome,
     Record,
     TurnedAway,
+    Warrant,
 )
 from flyball.model.faults import FAULTS
 from flyball.units import Ratio, Seconds, Usd, ms_from_seconds
@@ -53,24 +56,11 @@ _PARTIES = {
 }
 
 
-class Table(Struct, frozen=True):
-    """Cells as text; `marked` = number of the row that was chosen, or -1."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    marked: int = -1
-
-
-class Section(Struct, frozen=True):
-    """One heading with its sentences and at most one table."""
-
-    heading: str
-    lines: tuple[str, ...]
-    table: Table | None = None
-
-
 class Case(Struct, frozen=True, kw_only=True):
-    """All that the log tells of one id: its own records in order, and what they point to."""
+    """All that the logs tell of one id: its own records in order, and what they point to.
+
+    `authority` = the acts that its mandate, bundles and stops are made of, in order.
+    """
 
     id: str
     records: tuple[Record, ...]
@@ -78,6 +68,7 @@ class Case(Struct, frozen=True, kw_only=True):
     feasibility: Feasibility | None = None
     inclusions: tuple[Inclusion, ...] = ()
     unproven: int = 0
+    authority: tuple[Record, ...] = ()
 
     @property
     def intents(self) -> list[Intent]:
@@ -110,6 +101,8 @@ def explain(case: Case) -> list[Section]:
             _proof(case),
         ]
     sections = [_asked(case)]
+    if case.authority or any(isinstance(one.warrant, Warrant) for one in intents):
+        sections.append(authority_section(intents[-1], case.authority))
     ruled_out = _ruled_out(case)
     if ruled_out is not None:
         sections.append(ruled_out)
@@ -246,7 +239,7 @@ def _chosen(intent: Intent) -> Section:
         else "no price board yet (every plan price was zero)"
     )
     lines = [
-        f"{intent.endpoint} in pool {intent.pool}, at {_utc(intent.at)}: {_why(intent)}",
+        f"{intent.endpoint} in pool {intent.pool}, at {utc(intent.at)}: {_why(intent)}",
         f"Seen then: {board}; the view of the fleet was {_ms(intent.view_age_s)} old.",
     ]
     return Section(f"What was chosen (attempt {intent.attempt})", tuple(lines))
@@ -340,7 +333,7 @@ def _lineage(case: Case) -> Section:
         lines.append(f"It is itself a retry of {first.lineage or 'work seen before'}.")
     for record in case.retries:
         if isinstance(record, Intent) and record.id != case.id:
-            lines.append(f"{record.id} retried it at {_utc(record.at)} on {record.endpoint}.")
+            lines.append(f"{record.id} retried it at {utc(record.at)} on {record.endpoint}.")
         elif isinstance(record, Outcome) and record.id != case.id:
             lines.append(
                 f"{record.id}: {record.outcome}{f' ({record.code})' if record.code else ''}."
@@ -354,7 +347,7 @@ def _turned_away(record: TurnedAway, request_id: str) -> Section:
     what = "It was" if record.count == 1 else f"It is one of {record.count} requests that were"
     span = f" within {_ms(record.until - record.at)}" if record.count > 1 else ""
     lines = [
-        f"{what} turned away before any decision, at {_utc(record.at)}{span}, "
+        f"{what} turned away before any decision, at {utc(record.at)}{span}, "
         f"HTTP {record.status}, from {record.source}.",
         f"Code {record.code}: {_fill(fault.message, record.reason) if fault else record.reason}",
     ]
@@ -372,7 +365,7 @@ def _plain(record: Record) -> Section:
     lines = tuple(
         f"{name}: {value}" for name, value in fields.items() if name not in ("kind", "at")
     )
-    return Section(f"A record of the kind {fields['kind']}, at {_utc(record.at)}", lines)
+    return Section(f"A record of the kind {fields['kind']}, at {utc(record.at)}", lines)
 
 
 def _proof(case: Case) -> Section:
@@ -421,9 +414,3 @@ def _ms(seconds: Seconds) -> str:
 
 def _percent(ratio: Ratio) -> str:
     return f"{ratio:.0%}" if ratio >= 0.01 or ratio == 0 else f"{ratio:.2%}"
-
-
-def _utc(at: Seconds) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

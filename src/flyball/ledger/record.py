@@ -64,14 +64,14 @@ def decode(data: bytes) -> Record:
     """The record of these bytes. Raises RecordError naming the kind or the field at fault."""
     try:
         return _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _decode_slowly(data, error)
 
 
-def _decode_slowly(data: bytes, error: msgspec.DecodeError) -> Record:
+def _decode_slowly(data: bytes, error: ValueError) -> Record:
     try:
         fields = _generic.decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise RecordError(f"not a record: {error}") from None
     kind = fields.get("kind")
     if kind not in KINDS:

@@ -95,3 +95,11 @@ def test_a_record_that_cannot_fit_is_refused_by_name() -> None:
 def test_what_is_no_record_is_named(data: bytes, cause: str) -> None:
     with pytest.raises(RecordError, match=cause):
         decode(data)
+
+
+@pytest.mark.parametrize("place", [b"kind", b"principal", b"alice"])
+def test_bytes_that_are_no_text_are_no_record_wherever_they_stand(place: bytes) -> None:
+    data = encode(records.intent())
+    for bad in (data.replace(place, place[:-1] + b"\xe1", 1), data[: data.index(place)] + b"\xe1"):
+        with pytest.raises(RecordError):
+            decode(bad)

@@ -76,6 +76,18 @@ class Places:
         """How many records are durable."""
         return sum(one.acked for one in self._all())
 
+    def when_durable(self, act: Callable[[], None]) -> None:
+        """Do it on the loop once every record given so far is durable, in each log."""
+        left = self._all()
+
+        def go_on() -> None:
+            if left:
+                left.pop().when_durable(go_on)
+            else:
+                act()
+
+        go_on()
+
     def record(self, record: Record) -> None:
         """Keep one record."""
         if isinstance(record, Intent | Outcome):

@@ -267,3 +267,17 @@ def read_for_a_second(log: LogReader) -> list[int]:
         if log.checkpoint.size:
             assert log.prove(next(log.records(log.checkpoint.size // 2))) is not None
     return sizes
+
+
+def test_rare_records_are_found_among_many(tmp_path: Path) -> None:
+    store = LedgerStore(tmp_path / "log")
+    act, later = records.mandate_set(), records.revocation()
+    for number in range(600):
+        store.append(records.intent(number))
+        if number in (3, 500):
+            store.append(act if number == 3 else later)
+    assert store.close() == 0
+    log = open_log(tmp_path / "log")
+    assert [one.record for one in log.rare(("mandate", "revocation"))] == [act, later]
+    assert [one.record for one in log.rare(("revocation",))] == [later]
+    assert list(log.rare(("bundle",))) == []
