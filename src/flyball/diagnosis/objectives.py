@@ -110,32 +110,45 @@ def common_descent(objectives: Objectives) -> tuple[Array, Ratio]:
 def shortest(vectors: Array) -> Array:
     """Weights (rows,) >= 0 with sum 1 of the shortest convex combination of the rows.
 
-    Frank-Wolfe with away steps and exact line search (Wolfe 1970): linear convergence on a
-    polytope, so that a few hundred rounds reach float accuracy for a handful of rows.
+    Wolfe's finite method (1976, "Finding the nearest point in a polytope"): the nearest point of
+    the affine hull of a few rows, from which rows with a weight below 0 are dropped.
     """
-    products = vectors @ vectors.T
-    weights = np.zeros(len(vectors))
-    weights[int(np.argmin(np.diagonal(products)))] = 1.0
-    scale = max(float(np.diagonal(products).max()), 1e-300)
+    room = 1e-12 * max(float(np.square(vectors).sum(axis=1).max()), 1e-300)
+    some = [int(np.argmin(np.square(vectors).sum(axis=1)))]
+    weights = np.ones(1)
     for _ in range(_ROUNDS):
-        slopes = products @ weights
-        toward = int(np.argmin(slopes))
-        away = int(np.argmax(np.where(weights > 0.0, slopes, -np.inf)))
-        here = float(weights @ slopes)
-        if here - slopes[toward] <= 1e-12 * scale:
+        point = weights @ vectors[some]
+        nearest = int(np.argmin(vectors @ point))
+        if vectors[nearest] @ point >= point @ point - room or nearest in some:
             break
-        if here - slopes[toward] >= slopes[away] - here:
-            direction, longest = -weights.copy(), 1.0
-            direction[toward] += 1.0
-        else:
-            direction = weights.copy()
-            direction[away] -= 1.0
-            longest = weights[away] / (1.0 - weights[away]) if weights[away] < 1.0 else 1.0
-        bend = float(direction @ products @ direction)
-        step = longest if bend <= 0.0 else min(longest, -float(direction @ slopes) / bend)
-        weights = np.maximum(0.0, weights + step * direction)
-        weights /= weights.sum()
-    return weights
+        some.append(nearest)
+        weights = np.append(weights, 0.0)
+        while True:
+            flat = _affine(vectors[some])
+            if (flat > 0.0).all():
+                weights = flat
+                break
+            sinking = flat <= 0.0
+            step = float((weights[sinking] / (weights[sinking] - flat[sinking])).min())
+            weights = np.maximum(0.0, (1.0 - step) * weights + step * flat)
+            weights[np.flatnonzero(sinking)[int(np.argmin(weights[sinking]))]] = 0.0
+            some = [row for row, weight in zip(some, weights, strict=True) if weight > 0.0]
+            weights = weights[weights > 0.0]
+    whole = np.zeros(len(vectors))
+    whole[some] = weights / weights.sum()
+    return whole
+
+
+def _affine(rows: Array) -> Array:
+    """Weights with sum 1, of any sign, of the point of the rows' affine hull nearest to 0."""
+    size = len(rows)
+    system = np.ones((size + 1, size + 1))
+    system[:size, :size] = rows @ rows.T
+    system[size, size] = 0.0
+    scale = max(float(np.abs(system[:size, :size]).max()), 1e-300)
+    system[:size, :size] /= scale
+    right = np.append(np.zeros(size), 1.0)
+    return np.asarray(np.linalg.lstsq(system, right, rcond=None)[0][:size], dtype=np.float64)
 
 
 def asymmetry(matrix: Array) -> Ratio:
