@@ -8,6 +8,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt import algorithms, utils
 
 from flyball.authority.setevents import (
     LOGOUT,
@@ -26,7 +27,7 @@ ED = Ed25519PrivateKey.generate()
 
 
 def jwk(private: Any, kid: str, alg: str) -> dict[str, Any]:
-    kinds = {"ES256": jwt.algorithms.ECAlgorithm, "EdDSA": jwt.algorithms.OKPAlgorithm}
+    kinds = {"ES256": algorithms.ECAlgorithm, "EdDSA": algorithms.OKPAlgorithm}
     shown = kinds[alg].to_jwk(private.public_key(), as_dict=True)
     return {**shown, "kid": kid, "alg": alg}
 
@@ -136,12 +137,12 @@ def es256_as_hs256() -> bytes:
 
     pem = ES.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     parts = [
-        jwt.utils.base64url_encode(json.dumps(part).encode())
+        utils.base64url_encode(json.dumps(part).encode())
         for part in ({"alg": "HS256", "kid": "e", "typ": "secevent+jwt"}, event())
     ]
     body = b".".join(parts)
-    mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
-    return body + b"." + jwt.utils.base64url_encode(mac.sign(body, pem))
+    mac = algorithms.HMACAlgorithm(algorithms.HMACAlgorithm.SHA256)
+    return body + b"." + utils.base64url_encode(mac.sign(body, pem))
 
 
 @pytest.mark.parametrize(
@@ -203,8 +204,8 @@ def test_what_is_no_logout_token_is_refused(changed: dict[str, Any]) -> None:
 def test_keys_that_cannot_be_pinned_are_refused() -> None:
     good = jwk(ES, "e", "ES256")
     short = rsa.generate_private_key(65537, 1024).public_key()
-    weak = {**jwt.algorithms.RSAAlgorithm.to_jwk(short, as_dict=True), "kid": "r", "alg": "RS256"}
-    secret = {**jwt.algorithms.OKPAlgorithm.to_jwk(ED, as_dict=True), "kid": "d", "alg": "EdDSA"}
+    weak = {**algorithms.RSAAlgorithm.to_jwk(short, as_dict=True), "kid": "r", "alg": "RS256"}
+    secret = {**algorithms.OKPAlgorithm.to_jwk(ED, as_dict=True), "kid": "d", "alg": "EdDSA"}
     mac = {"kty": "oct", "k": "AAAA", "kid": "m", "alg": "HS256"}
     bad = [{**good, "alg": ""}, {**good, "kid": ""}, {**good, "alg": "HS256"}, weak, secret, mac]
     for one in bad:

@@ -51,7 +51,7 @@ class Evaluation:
             reply = reply_json(told)
         except QuestionError as error:
             reply = reply_json({"error": str(error)}, 400)
-            reply["why"] = str(error)[:200]
+            reply.why = str(error)[:200]
         if _ID in request.headers:
             reply.headers[_ID] = request.headers[_ID][:200]
         return reply

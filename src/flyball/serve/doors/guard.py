@@ -21,10 +21,17 @@ READ_S_MAX: Seconds = 5.0
 BODY_BYTES_MAX: Bytes = 256 << 10
 STRANGERS_MAX = 20
 NOBODY = Caller("", "")
-Reply = Awaitable[web.StreamResponse]
-Told = tuple[Caller, web.StreamResponse]
-Job = Callable[[web.Request, Caller, bytes], Reply]
+Answering = Awaitable[web.StreamResponse]
+Job = Callable[[web.Request, Caller, bytes], Answering]
 Knock = Callable[[web.Request, bytes], Caller]
+
+
+class Reply(web.Response):
+    """An answer with what its record says beside the status: why, and who called where only the
+    answer knows."""
+
+    why = ""
+    caller: Caller | None = None
 
 
 class Guard:
@@ -40,7 +47,7 @@ class Guard:
         self._strangers = 0
         self._unwritten = 0
 
-    def person(self, act: Act, job: Job) -> Callable[[web.Request], Reply]:
+    def person(self, act: Act, job: Job) -> Callable[[web.Request], Answering]:
         """For persons whose role allows `act`."""
 
         def knock(request: web.Request, body: bytes) -> Caller:
@@ -50,7 +57,7 @@ class Guard:
 
         return self.open(knock, job)
 
-    def listener(self, job: Job) -> Callable[[web.Request], Reply]:
+    def listener(self, job: Job) -> Callable[[web.Request], Answering]:
         """For the sites of our feeds, and persons who may read."""
 
         def knock(request: web.Request, body: bytes) -> Caller:
@@ -59,7 +66,7 @@ class Guard:
 
         return self.open(knock, job)
 
-    def evaluator(self, job: Job) -> Callable[[web.Request], Reply]:
+    def evaluator(self, job: Job) -> Callable[[web.Request], Answering]:
         """For programs with a bearer key."""
 
         def knock(request: web.Request, body: bytes) -> Caller:
@@ -67,8 +74,9 @@ class Guard:
 
         return self.open(knock, job)
 
-    def open(self, knock: Knock, job: Job) -> Callable[[web.Request], Reply]:
-        """For whomever `knock` recognises; it raises Refused for all others."""
+    def open(self, knock: Knock, job: Job) -> Callable[[web.Request], Answering]:
+        """For whomever `knock` recognises; it raises Refused for all others. A job that finds out
+        only itself who calls says so in its reply."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
             caller = NOBODY
@@ -76,6 +84,8 @@ class Guard:
                 body = await asyncio.wait_for(request.read(), READ_S_MAX)
                 caller = knock(request, body)
                 reply = await job(request, caller, body)
+                if isinstance(reply, Reply):
+                    caller = reply.caller or caller
             except Refused as refused:
                 caller = refused.caller or NOBODY
                 reply = _no(refused.status, str(refused))
@@ -97,7 +107,7 @@ class Guard:
             self._unwritten += 1
             return
         refused = reply.status >= 400
-        reason = str(reply.get("why", "")) if refused else ""
+        reason = reply.why if isinstance(reply, Reply) and refused else ""
         if self._unwritten:
             reason += f" (and {self._unwritten} calls by strangers before)"
             self._unwritten = 0
@@ -121,9 +131,9 @@ class Guard:
         return self._strangers > STRANGERS_MAX
 
 
-def reply_json(value: Any, status: int = 200) -> web.Response:
+def reply_json(value: Any, status: int = 200) -> Reply:
     """An answer of JSON."""
-    return web.Response(
+    return Reply(
         body=msgspec.json.encode(value),
         status=status,
         content_type="application/json",
@@ -131,9 +141,9 @@ def reply_json(value: Any, status: int = 200) -> web.Response:
     )
 
 
-def _no(status: int, text: str) -> web.Response:
+def _no(status: int, text: str) -> Reply:
     reply = reply_json({"error": text}, status)
-    reply["why"] = text[:200]
+    reply.why = text[:200]
     if status == 401:
         reply.headers["www-authenticate"] = "Flyball"
     return reply

@@ -87,8 +87,8 @@ class Orders:
 
     async def confirm(self, order_id: str, raw: bytes, caller: Caller) -> Effect:
         """The second person's signature on the same order, with their name in `seconded_by`."""
-        event = self._verified(raw, caller)
         first = self._waiting(order_id)
+        event = self._verified(raw, caller)
         proposed = verify_event(first.raw, {}).event
         named = msgspec.structs.replace(proposed, seconded_by=caller.name)
         if event != named:

@@ -21,7 +21,7 @@ from flyball.authority.setevents import (
 )
 from flyball.serve.config.oversight import IssuerSection
 from flyball.serve.doors.fault import DoorFault
-from flyball.serve.doors.guard import Guard, reply_json
+from flyball.serve.doors.guard import Guard, Reply, reply_json
 from flyball.serve.doors.parties import Caller
 from flyball.units import Seconds
 
@@ -61,8 +61,7 @@ class Sessions:
             ended = self._reader.security_event(body, self._now())
         except SetError as error:
             return _refused("err", error)
-        await self._end(ended)
-        return web.Response(status=202)
+        return await self._end(ended, Reply(status=202))
 
     async def _logout(
         self, request: web.Request, caller: Caller, body: bytes
@@ -75,12 +74,13 @@ class Sessions:
             ended = self._reader.logout(tokens[0].encode(), self._now())
         except SetError as error:
             return _refused("error", error)
-        await self._end(ended)
-        return reply_json({}, 200)
+        return await self._end(ended, reply_json({}))
 
-    async def _end(self, ended: Ended) -> None:
+    async def _end(self, ended: Ended, reply: Reply) -> Reply:
         if ended.revocation is not None:
             await self._revoke(ended.revocation)
+        reply.caller = Caller(f"issuer {ended.issuer}", ISSUER)
+        return reply
 
 
 def _issuer_unread(request: web.Request, body: bytes) -> Caller:
@@ -89,7 +89,7 @@ def _issuer_unread(request: web.Request, body: bytes) -> Caller:
 
 def _refused(name: str, error: SetError) -> web.Response:
     reply = reply_json({name: error.code, "description": str(error)}, 400)
-    reply["why"] = f"{error.code}: {error}"
+    reply.why = f"{error.code}: {error}"
     return reply
 
 
