@@ -123,6 +123,11 @@ def attach(token: str, granted: Granted) -> str:
     return appended(token, payload, External(signature, PublicKey(ED25519, key)))
 
 
+def seen_once() -> Once:
+    """What remembers spent approvals for as long as one may live."""
+    return Once(LIFE_MAX_S)
+
+
 def read_granted(data: bytes) -> Granted:
     """An approval as it was written. Raises MandateError."""
     return _decoded(data, Granted)
