@@ -16,7 +16,8 @@ from flyball.governor.events import Event, RequestArrived
 from flyball.model.decision import Allowance
 from flyball.serve.config import Config, load
 from flyball.serve.process.station import entrances, run_loop
-from flyball.serve.relay.gateway import Gateway, Sinks
+from flyball.serve.relay.gateway import Gateway
+from flyball.serve.relay.sinks import Sinks
 
 DEADLINE_S = 60.0
 

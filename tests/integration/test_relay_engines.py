@@ -409,7 +409,7 @@ def test_the_model_is_renamed_and_the_endpoints_own_key_sent() -> None:
             await made.ask(post(extra=b"Authorization: Bearer client\r\nCookie: a=b\r\n"))
             assert b'"model":"org/real"' in made.engines[0].requests[0]
             assert b"client" not in made.engines[0].requests[0]
-        from flyball.serve.relay.gateway import Entrances
+        from flyball.serve.relay.sinks import Entrances
 
         own = Entrances(access={"e0": Access(key="own")}, tls={})
         async with bench(ANSWER, entrances=own) as made:

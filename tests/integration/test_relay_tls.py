@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from flyball.governor.events import AttemptFailed, ClientGone
-from flyball.serve.relay.gateway import Entrances
+from flyball.serve.relay.sinks import Entrances
 from support.relay import (
     ANSWER,
     ANSWER_BODY,

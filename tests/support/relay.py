@@ -15,7 +15,8 @@ from flyball.model.decision import Allowance
 from flyball.model.faults import Refusal
 from flyball.model.fleet import Endpoint, Fleet, Pool, Site
 from flyball.serve.config.limits import Limits
-from flyball.serve.relay.gateway import OPEN, Entrances, Gateway, Routes, Sinks
+from flyball.serve.relay.gateway import Gateway, Routes
+from flyball.serve.relay.sinks import OPEN, Entrances, Sinks
 from support.fleets import H100
 
 CHAT_BODY = b'{"model":"m","messages":[{"role":"user","content":"hello"}]}'

@@ -75,7 +75,8 @@ class AuthorityRules(Struct, frozen=True, kw_only=True):
     `feeds` = names of the revocation feeds that must be heard; `feed_age_s` = by data class, how
     long one may be silent (a class that is not named: the shortest of these). A mandate used for
     one of `bound_data_classes` must be shown with its holder's key. `skew_s` = how far two clocks
-    may be apart. `requires_mandate` = who has no known key needs a mandate.
+    may be apart. `requires_mandate` = who has no known key needs a mandate. `jurisdictions` =
+    (place, what it lies in): who may run in the one may run in the other.
     """
 
     feeds: tuple[str, ...] = ()
@@ -87,6 +88,7 @@ class AuthorityRules(Struct, frozen=True, kw_only=True):
     bound_data_classes: tuple[str, ...] = ()
     skew_s: Seconds = 2.0
     requires_mandate: bool = False
+    jurisdictions: tuple[tuple[str, str], ...] = ()
 
 
 class Policy(Struct, frozen=True, kw_only=True):

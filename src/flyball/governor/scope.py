@@ -124,7 +124,8 @@ def build_scope(
 
     `masks` = for each pool of the fleet what policy or a stop has against it, "" = nothing.
     """
-    allowed = residency(principal, klass, jurisdiction_hint)
+    limits = residency_limits(principal, klass, jurisdiction_hint)
+    lies_in = dict(policy.authority.jurisdictions)
     surface = SURFACE_OF[operation]
     reasons: list[str] = []
     for state in view.endpoints:
@@ -133,7 +134,7 @@ def build_scope(
             reasons.append("model: not served")
         elif surface not in pool.surfaces:
             reasons.append(f"surface: does not speak {surface}")
-        elif allowed is not None and state.jurisdiction not in allowed:
+        elif limits and not _is_within(state.jurisdiction, limits, lies_in):
             reasons.append(f"residency: {state.jurisdiction} is not allowed")
         else:
             reasons.append(masks[state.pool_index] if masks else "")
@@ -146,15 +147,29 @@ def residency(principal: Principal, klass: RequestClass, hint: str) -> frozenset
 
     A request can only narrow: a hint outside what the other two allow leaves nothing.
     """
-    limits = [frozenset(part) for part in (principal.jurisdictions, klass.jurisdictions) if part]
-    if hint:
-        limits.append(frozenset(part.strip() for part in hint.split(",") if part.strip()))
+    limits = residency_limits(principal, klass, hint)
     if not limits:
         return None
     allowed = limits[0]
     for limit in limits[1:]:
         allowed &= limit
     return allowed
+
+
+def residency_limits(principal: Principal, klass: RequestClass, hint: str) -> list[frozenset[str]]:
+    """What principal, class and request each allow; one that sets no limit is left out."""
+    limits = [frozenset(part) for part in (principal.jurisdictions, klass.jurisdictions) if part]
+    if hint:
+        limits.append(frozenset(part.strip() for part in hint.split(",") if part.strip()))
+    return limits
+
+
+def _is_within(place: str, limits: list[frozenset[str]], lies_in: dict[str, str]) -> bool:
+    """Whether each limit names the place, or something that it lies in."""
+    above = [place]
+    while (larger := lies_in.get(above[-1])) is not None and larger not in above:
+        above.append(larger)
+    return not any(limit.isdisjoint(above) for limit in limits)
 
 
 def place_of(pool: Pool, site: Site, tariff: Tariff) -> Place:

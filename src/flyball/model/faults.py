@@ -230,6 +230,15 @@ FAULTS: dict[str, Fault] = {
             "Ask the person behind it for a new one; `flyball mandate inspect` shows what it says.",
         ),
         _fault(
+            "mandate_check_busy",
+            "own",
+            503,
+            _FLEET,
+            "The mandate could not be checked in time: {detail}.",
+            "Try again; nothing is wrong with it.",
+            True,
+        ),
+        _fault(
             "mandate_expired",
             "caller",
             401,

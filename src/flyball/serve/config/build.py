@@ -143,6 +143,8 @@ def _pool(name: str, pool: PoolSection, profile: Profile) -> Pool:
         prefix_cache=pool.prefix_cache,
         usd_per_million_input_tokens=pool.usd_per_million_input_tokens,
         usd_per_million_output_tokens=pool.usd_per_million_output_tokens,
+        operator=pool.operator,
+        certificates=pool.certificates,
     )
 
 

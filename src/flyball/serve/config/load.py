@@ -12,6 +12,12 @@ from msgspec import Struct
 from flyball.dialects.profiles import catalogue
 from flyball.governor.policy import Policy
 from flyball.model.fleet import Fleet
+from flyball.serve.config.authority import (
+    NOTHING,
+    AuthoritySettings,
+    read_authority,
+    with_authority,
+)
 from flyball.serve.config.build import (
     build_classes,
     build_fleet,
@@ -117,6 +123,7 @@ class Config(Struct, frozen=True, kw_only=True):
     actuator_secrets: Secrets = msgspec.field(default_factory=lambda: Secrets({}))
     admin_sha256: str | None = None
     oversight: OversightSection | None = None
+    authority: AuthoritySettings = NOTHING
 
 
 def load(
@@ -202,6 +209,7 @@ def _checked(
     check_oversight(file.oversight, document)
     sites = {site.jurisdiction for site in file.sites.values()}
     check_logs(file.ledger.folder, file.ledger.jurisdictions, sites, document)
+    authority = read_authority(file.authority, folder, document)
     keys = read_keys(file, document, env, is_lenient=is_lenient)
     profiles = build_profiles(file, document, catalogue())
     classes = build_classes(file)
@@ -213,7 +221,8 @@ def _checked(
     if document.is_bad:
         raise ConfigErrors(document.errors)
     policy = with_feeds(build_policy(file, classes, principals), file.oversight)
-    made = _config(file, document, folder, fleet, policy, credentials, headers)
+    policy = with_authority(policy, file.authority)
+    made = _config(file, document, folder, fleet, policy, credentials, headers, authority)
     actuator_secrets, admin_sha256 = operators
     return msgspec.structs.replace(
         made, actuator_secrets=actuator_secrets, admin_sha256=admin_sha256
@@ -253,6 +262,7 @@ def _config(
     policy: Policy,
     credentials: Secrets,
     headers: Secrets,
+    authority: AuthoritySettings,
 ) -> Config:
     tls = file.listen.tls
     if tls is not None:
@@ -270,6 +280,8 @@ def _config(
         "watch": file.watch,
         "actuators": tuple(_absolute(one, folder) for one in file.actuators),
     }
+    if file.authority is not None:
+        parts["authority"] = authority
     if file.oversight is not None:
         parts["oversight"] = absolute(file.oversight, folder)
     telemetry = in_seconds(file.telemetry)

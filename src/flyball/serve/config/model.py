@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from flyball.governor.policy import Resilience
 from flyball.model.fleet import EngineKind, Surface, Tier
 from flyball.model.request import RequestClass
+from flyball.serve.config.authority import AuthoritySection
 from flyball.serve.config.contracts import ContractSection, PromisesSection
 from flyball.serve.config.grants import ContextSection, OutputSection, TierSection
 from flyball.serve.config.limits import Limits
@@ -91,6 +92,10 @@ class SiteSection(_Section, frozen=True, kw_only=True):
         Positive | None, Meta(description="Most the site may draw, W. Absent = no limit.")
     ] = None
     usd_per_kwh: Annotated[NotNegative, Meta(description="Energy tariff, USD per kWh.")] = 0.0
+    operator: Annotated[str, Meta(description="Who runs the machines there.")] = ""
+    certificates: Annotated[
+        tuple[str, ...], Meta(max_length=64, description="What it is certified for: `iso27001`.")
+    ] = ()
     link_gbps: Annotated[
         Positive | None, Meta(description="Capacity of the path to it, Gbit/s. Absent = no limit.")
     ] = None
@@ -168,6 +173,10 @@ class PoolSection(_Section, frozen=True, kw_only=True):
     usd_per_hour: Annotated[
         NotNegative | None, Meta(description="Of one replica, USD/h. Absent = the profile's.")
     ] = None
+    operator: Annotated[str, Meta(description="Who runs it. Empty = as the site.")] = ""
+    certificates: Annotated[
+        tuple[str, ...], Meta(max_length=64, description="Empty = as the site.")
+    ] = ()
     usd_per_million_input_tokens: Annotated[
         NotNegative, Meta(description="If bought by the token, USD.")
     ] = 0.0
@@ -193,6 +202,11 @@ class ClassSection(_Section, frozen=True, kw_only=True):
     data_class: Annotated[Name, Meta(description="Label of the data's sensitivity.")] = (
         _CLASS.data_class
     )
+    data_home: Annotated[str, Meta(description="Jurisdiction the data belongs to.")] = ""
+    transfer_basis: Annotated[
+        str, Meta(description="On which ground data may leave it: `scc`, `adequacy`.")
+    ] = ""
+    purpose: Annotated[str, Meta(description="What the data is processed for.")] = ""
     sheddable: Annotated[bool, Meta(description="May be refused for its price alone.")] = False
     queue_ms_max: Annotated[
         NotNegative | None,
@@ -446,6 +460,9 @@ class FleetFile(_Section, frozen=True, kw_only=True):
         tuple[ActuatorSection, ...], Meta(description="What drives enforced set-points.")
     ] = ()
     admin: Annotated[AdminSection, Meta(description="Who may hold loops.")] = AdminSection()
+    authority: Annotated[
+        AuthoritySection | None, Meta(description="Policies and mandates. Absent = none.")
+    ] = None
     oversight: Annotated[
         OversightSection | None, Meta(description="People, revocations, other governors.")
     ] = None

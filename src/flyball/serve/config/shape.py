@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from jsonschema import Draft202012Validator, ValidationError
 
+from flyball.serve.config.authority import NUMBER
 from flyball.serve.config.errors import did_you_mean, listed
 from flyball.serve.config.model import ENV_NAME, NAME, PLACE, SHA256
 from flyball.serve.config.oversight import ACT, KEY
@@ -24,6 +25,7 @@ _KINDS = {
 _PATTERNS = {
     NAME: "letters, digits, `.`, `_` and `-`, at most 63, beginning with a letter or a digit",
     PLACE: "letters, digits and `-`, at most 32: EU, NO, US-CA",
+    NUMBER: "a number of at most 9 digits",
     ENV_NAME: "the name of an environment variable (letters, digits, `_`), not its value",
     KEY: "a public key as `flyball people new-key` prints it: ed25519:...",
     ACT: "stop, resume, override or revoke, and a scope if it is only that: `stop all`",

@@ -17,23 +17,29 @@ from typing import cast
 from flyball.governor import commands
 from flyball.governor.events import (
     BoardReceived,
+    BudgetLent,
+    BudgetTold,
     DrainBegun,
     Event,
     FleetChanged,
     LedgerChanged,
     Observed,
     Sampled,
+    WorkerLost,
 )
 from flyball.governor.governor import Governor
 from flyball.model.signals import PeerLoad
 from flyball.serve.config import Config
 from flyball.serve.log.recording import lost_outcome
+from flyball.serve.process.authority import Shelf, in_force
 from flyball.serve.process.center import Center
 from flyball.serve.process.link import (
     Answer,
     Ask,
+    AwaitDurable,
     Configure,
     Drain,
+    Durable,
     Failed,
     Feed,
     FromWorker,
@@ -119,7 +125,10 @@ class Control:
     ) -> None:
         config = with_role(config, "control")
         self._clock = Clock()
-        self._governor = Governor(config.fleet, config.policy, run_name(self._clock, "c"))
+        self._shelf = Shelf(config)
+        self._governor = Governor(
+            config.fleet, config.policy, run_name(self._clock, "c"), self._shelf
+        )
         self._center = Center(
             config,
             clock=self._clock,
@@ -151,6 +160,7 @@ class Control:
         keepers = [asyncio.create_task(self._keep(slot)) for slot in self._slots]
         try:
             await self._until_ready()
+            self._feed(in_force(self._center.config, self._center.now()))
             self._center.start()
             self._on_ready()
             tick_s = self._center.config.policy.tick_s
@@ -266,6 +276,7 @@ class Control:
     def _ended(self, slot: Slot, code: int) -> None:
         """Clear what the worker left behind, and say so."""
         self._table.clear(slot.number)
+        self._feed(WorkerLost(self._center.now(), slot.number))
         slot.link = None
         slot.is_ready.clear()
         at = self._center.now()
@@ -315,6 +326,12 @@ class Control:
                 self._center.notice(frame)
             case Ask():
                 self._answer(slot, frame)
+            case commands.TellBudget():
+                self._told_budget(slot.number, frame)
+            case AwaitDurable():
+                link, durable = slot.link, Durable(frame.number)
+                if link is not None:
+                    self._center.recorder.when_durable(lambda: _tell(link, durable))
             case Pulse():
                 self._center.telemetry.pause(frame.pauses_s, slot.number)
                 self._center.telemetry.decided(frame.decisions_s)
@@ -379,11 +396,32 @@ class Control:
         """In force here first, then in each worker (a blocked one gets it when it reads again)."""
         self._send_shared()
         self._generation += 1
+        self._shelf.replace(config)
         self._feed(FleetChanged(self._center.now(), config.fleet, config.policy, config.digest))
+        self._feed(in_force(config, self._center.now()))
         wire = encode_frame(Configure(encode_config(config), self._generation))
         for slot in self._slots:
             if slot.link is not None:
                 slot.link.send_encoded(wire)
+
+    def _told_budget(self, worker: int, told: commands.TellBudget) -> None:
+        event = BudgetTold(
+            at=self._center.now(),
+            worker=worker,
+            block=told.block,
+            limit_micro_usd=told.limit_micro_usd,
+            wanted=told.wanted,
+            spent=told.spent,
+            returned=told.returned,
+        )
+        self._feed(event)
+
+    def _lend(self, command: commands.LendBudget) -> None:
+        """To the one worker. One that is gone by now has lost it."""
+        link = self._slots[command.worker].link
+        if link is not None:
+            at = self._center.now()
+            link.send(Feed([BudgetLent(at, command.block, command.amount, command.lent)]))
 
     def _feed(self, event: Event) -> None:
         """Take an event to the core and carry its commands out."""
@@ -401,8 +439,14 @@ class Control:
                     self._center.steering.set(command)
                 case commands.Advise():
                     self._center.steering.advise(command)
+                case commands.LendBudget():
+                    self._lend(command)
                 case _:
                     raise AssertionError(f"the control's core asked for {type(command).__name__}")
+
+
+def _tell(link: Link[FromWorker], durable: Durable) -> None:
+    link.send(durable)
 
 
 def _how(code: int) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from flyball.governor import events
-from flyball.governor.commands import Notice, Report
+from flyball.governor.commands import Notice, Report, TellBudget
 from flyball.units import Bytes, Seconds
 
 FRAME_BYTES_MAX: Bytes = 64 << 20
@@ -57,6 +57,18 @@ class Ask(Struct, frozen=True, tag=True):
     path: str
 
 
+class AwaitDurable(Struct, frozen=True, tag=True):
+    """worker -> control: say when all records sent so far are durable."""
+
+    number: int
+
+
+class Durable(Struct, frozen=True, tag=True):
+    """control -> worker: they are, as far as `number` asked."""
+
+    number: int
+
+
 class Answer(Struct, frozen=True, tag=True):
     """control -> worker: that page."""
 
@@ -96,6 +108,7 @@ Shared = (
     | events.Revoked
     | events.FeedHeard
     | events.StopSet
+    | events.BudgetLent
 )
 
 
@@ -111,8 +124,8 @@ class Drain(Struct, frozen=True, tag=True):
     drain_s_max: Seconds
 
 
-FromWorker = Hello | Failed | Records | Report | Notice | Ask | Pulse
-FromControl = Configure | Feed | Drain | Answer
+FromWorker = Hello | Failed | Records | Report | Notice | Ask | Pulse | TellBudget | AwaitDurable
+FromControl = Configure | Feed | Drain | Answer | Durable
 
 Incoming = TypeVar("Incoming")
 _encoder = msgspec.msgpack.Encoder()

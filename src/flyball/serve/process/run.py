@@ -29,7 +29,7 @@ from flyball.serve.process.routes import page
 from flyball.serve.process.station import Page, Station, open_station, run_loop
 from flyball.serve.process.workers import every
 from flyball.serve.relay.clock import Clock
-from flyball.serve.relay.gateway import Sinks
+from flyball.serve.relay.sinks import Sinks
 from flyball.serve.telemetry.prometheus import Telemetry
 from flyball.units import Seconds
 
@@ -147,6 +147,7 @@ class Whole:
                     notice=center.notice,
                     set=center.steering.set,
                     advise=center.steering.advise,
+                    when_durable=center.recorder.when_durable,
                 ),
                 condition=lambda: center.condition,
                 page=self._page,

@@ -18,6 +18,7 @@ from flyball.governor.governor import Governor
 from flyball.model.signals import PeerLoad
 from flyball.serve.config import Config
 from flyball.serve.config.surroundings import Secrets
+from flyball.serve.process.authority import Shelf, in_force, token_desk
 from flyball.serve.process.operator import Act, read_act
 from flyball.serve.process.pages import (
     FLEET,
@@ -30,10 +31,11 @@ from flyball.serve.process.pages import (
 )
 from flyball.serve.process.quotes import QuoteExchange, QuoteTable
 from flyball.serve.relay.clock import Clock
-from flyball.serve.relay.gateway import Entrances, Gateway, Routes, Sinks
+from flyball.serve.relay.gateway import Gateway, Routes
 from flyball.serve.relay.gateway import Page as GatewayPage
 from flyball.serve.relay.heads import Request
 from flyball.serve.relay.pause import BOUNDS_S, PauseMeter
+from flyball.serve.relay.sinks import Entrances, Sinks
 from flyball.serve.relay.wire import Access
 from flyball.units import MS_PER_S, Seconds
 
@@ -58,7 +60,10 @@ class Station:
         page: AskPage,
         quotes: QuoteTable,
     ) -> None:
-        self._governor = Governor(config.fleet, config.policy, run_name(clock, f"w{worker}"))
+        self._shelf = Shelf(config)
+        self._governor = Governor(
+            config.fleet, config.policy, run_name(clock, f"w{worker}"), self._shelf
+        )
         self._condition = condition
         self._page = page
         self._models = _models(config)
@@ -77,7 +82,10 @@ class Station:
             entrances=entrances(config),
             clock=clock,
             quotes=self.quotes,
+            tokens=token_desk(config),
         )
+        # Before anybody can connect: nothing is let in that the policies forbid.
+        self.gateway.feed(in_force(config, clock.now()))
         loop = asyncio.get_running_loop()
         self._meter = PauseMeter(loop, lambda: not self.gateway.in_flight_count)
         self._pauses_told = [0] * len(self._meter.own.counts)
@@ -98,7 +106,10 @@ class Station:
         self._models = _models(config)
         self._admin_sha256 = config.admin_sha256
         self.endpoints_count = len(config.fleet.endpoints)
+        self._shelf.replace(config)
+        self.gateway.tokens = token_desk(config)
         self.gateway.replace_fleet(config.fleet, config.policy, config.digest, entrances(config))
+        self.gateway.feed(in_force(config, self.now()))
 
     def new_pauses(self) -> list[Seconds]:
         """The loop's own pauses since the last call, each as the bound of its bucket."""

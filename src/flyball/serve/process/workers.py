@@ -17,7 +17,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
-from flyball.governor.commands import Notice, Report
+from flyball.governor.commands import Notice, Report, TellBudget
 from flyball.governor.events import BoardReceived, LedgerChanged, PeersSeen, Tick
 from flyball.ledger.record import encode
 from flyball.model.decision import ConfigSet, Intent, Outcome, Record
@@ -27,8 +27,10 @@ from flyball.serve.config import Config
 from flyball.serve.process.link import (
     Answer,
     Ask,
+    AwaitDurable,
     Configure,
     Drain,
+    Durable,
     Failed,
     Feed,
     FromControl,
@@ -49,7 +51,7 @@ from flyball.serve.process.station import (
     run_loop,
     with_role,
 )
-from flyball.serve.relay.gateway import Sinks
+from flyball.serve.relay.sinks import Sinks
 from flyball.units import Seconds
 
 EXCHANGE_S: Seconds = 0.01
@@ -112,6 +114,11 @@ class RecordBuffer:
         else:
             self._timer = asyncio.get_running_loop().call_later(RETRY_S, self.flush)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all of it is on its way."""
+        return not self._batch.encoded
+
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -139,6 +146,8 @@ class Worker:
         self._board = NO_BOARD
         self._asked: dict[int, asyncio.Future[Answer]] = {}
         self._asked_count = 0
+        self._durable: dict[int, Callable[[], None]] = {}
+        self._durable_asked = 0
         self._exit_code = 0
         self._viewed_at: Seconds = 0.0
         self._view_lag_s: Seconds = 0.0
@@ -196,6 +205,8 @@ class Worker:
                 publish=lambda board: None,
                 report=self._report,
                 notice=self._notice,
+                tell_budget=self._tell_budget,
+                when_durable=self._when_durable,
             ),
             condition=self._condition,
             page=self._ask,
@@ -207,6 +218,23 @@ class Worker:
         """A new configuration is written down once, by the control process."""
         if not isinstance(record, ConfigSet):
             self._records.append(record)
+
+    def _when_durable(self, act: Callable[[], None]) -> None:
+        """Once the control process says that all records so far are."""
+        if len(self._durable) >= self._config.policy.resilience.in_flight_max:
+            return  # they wait in vain: their deadlines end them
+        self._durable_asked += 1
+        self._durable[self._durable_asked] = act
+        self._ask_durable(self._durable_asked)
+
+    def _ask_durable(self, number: int) -> None:
+        self._records.flush()
+        if not self._records.is_empty or not self.link.send(AwaitDurable(number)):
+            asyncio.get_running_loop().call_later(RETRY_S, self._ask_durable, number)
+
+    def _tell_budget(self, told: TellBudget) -> None:
+        """One that does not get through is money that stays lent: never too much is spent."""
+        self.link.send(told)
 
     def _report(self, settled: tuple[Settled, ...]) -> None:
         self.link.send(Report(settled))
@@ -255,6 +283,10 @@ class Worker:
                     waiting.set_result(frame)
             case Drain():
                 self._end(frame.drain_s_max)
+            case Durable():
+                act = self._durable.pop(frame.number, None)
+                if act is not None:
+                    act()
 
     def _on_event(self, event: Shared) -> None:
         if isinstance(event, LedgerChanged):

@@ -10,7 +10,6 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from time import thread_time
 from typing import Any, Protocol, cast
 
@@ -31,22 +30,21 @@ from flyball.governor.commands import (
     Report,
     Set,
     Solve,
+    TellBudget,
 )
 from flyball.governor.events import ClientGone, DrainBegun, Event, FleetChanged, RequestArrived
 from flyball.governor.policy import Policy
-from flyball.model import decision
 from flyball.model.faults import Refusal
 from flyball.model.fleet import Fleet
-from flyball.model.prices import PriceBoard
-from flyball.model.request import Operation
-from flyball.model.signals import Settled
-from flyball.pricing.problem import Problem
+from flyball.model.request import Operation, RequestHead
 from flyball.serve.config.limits import Limits
 from flyball.serve.relay.clock import Clock
 from flyball.serve.relay.downstream import Downstream
 from flyball.serve.relay.exchange import Exchange, Place
 from flyball.serve.relay.heads import Fields, Request
 from flyball.serve.relay.quotes import QuoteDesk, Registry
+from flyball.serve.relay.sinks import OPEN, Entrances, Sinks
+from flyball.serve.relay.tokens import TokenDesk
 from flyball.serve.relay.turnaway import TurnawayTally, network_of
 from flyball.serve.relay.upstream import EndpointPool, read_address
 from flyball.serve.relay.wheel import Wheel
@@ -72,30 +70,6 @@ class Core(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sinks:
-    """Where the commands go that are not about a request's bytes; none of these may wait."""
-
-    record: Callable[[decision.Record], None]
-    solve: Callable[[Problem], None]
-    publish: Callable[[PriceBoard], None]
-    report: Callable[[tuple[Settled, ...]], None]
-    notice: Callable[[Notice], None]
-    set: Callable[[Set], None] = lambda command: None
-    advise: Callable[[Advise], None] = lambda advice: None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entrances:
-    """How endpoints are entered, by name; one not named has no key and trusts the system's CAs."""
-
-    access: Mapping[str, Access]
-    tls: Mapping[str, ssl.SSLContext]
-
-
-OPEN = Entrances(access={}, tls={})
-
-
 class Gateway:
     """Make it on the running event loop; `listen`, then `drain` at the end.
 
@@ -115,6 +89,7 @@ class Gateway:
         clock: Clock | None = None,
         draw: Callable[[], float] = random.random,
         quotes: Registry | None = None,
+        tokens: TokenDesk | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._core = core
@@ -139,7 +114,10 @@ class Gateway:
         self.limits = limits or Limits()
         self.now = self._clock.now
         self.wheel = Wheel(self._loop, self.now)
-        self._quotes = QuoteDesk(quotes, self.feed, self.now) if quotes is not None else None
+        self.tokens = tokens
+        self._quotes = None
+        if quotes is not None:
+            self._quotes = QuoteDesk(quotes, self.feed, self.now, self._look)
         self.draining = False
         self.buffered_bytes: Bytes = 0
         self.connections: set[Downstream] = set()
@@ -155,6 +133,7 @@ class Gateway:
             Notice: sinks.notice,
             Set: sinks.set,
             Advise: sinks.advise,
+            TellBudget: sinks.tell_budget,
         }
         if self._quotes is not None:
             self._carry_out[Quoted] = self._quotes.quoted
@@ -213,6 +192,10 @@ class Gateway:
             self.refuse(connection, request, head)
             return
         at = self.now()
+        refused = self._look(head, request, at) if self.tokens is not None else None
+        if refused is not None:
+            self.refuse(connection, request, refused)
+            return
         request_id = self._clock.request_id(at)
         exchange = Exchange(self, connection, request, head, request_id, at)
         connection.exchange = self._exchanges[request_id] = exchange
@@ -224,6 +207,10 @@ class Gateway:
             self._quotes.use(event, head.quote)
         else:
             self.feed(event)
+
+    def _look(self, head: RequestHead, request: Request, at: Seconds) -> Refusal | None:
+        """Find the mandate that a key is; why it is not accepted, or None."""
+        return None if self.tokens is None else self.tokens.look(head, request, at)
 
     def on_gone(self, connection: Downstream) -> None:
         """The client went away: the engine must not go on working for nobody."""
@@ -367,8 +354,20 @@ class Gateway:
 
     def _forward(self, command: Forward) -> None:
         exchange = self._exchanges.get(command.request_id)
-        if exchange is not None:
-            exchange.forward(command, self._places[command.endpoint])
+        if exchange is None:
+            return
+        place = self._places[command.endpoint]
+        if not command.after_record:
+            exchange.forward(command, place)
+            return
+        exchange.hold(command.allowance.deadline_at)
+        self._sinks.when_durable(lambda: self._release(command, place))
+
+    def _release(self, command: Forward, place: Place) -> None:
+        """The record of what is about to be done is durable: do it, if it is still wanted."""
+        exchange = self._exchanges.get(command.request_id)
+        if exchange is not None and not exchange.is_over:
+            exchange.forward(command, place)
 
     def _reject(self, command: Reject) -> None:
         exchange = self._exchanges.get(command.request_id)

@@ -13,6 +13,7 @@ from flyball.governor.commands import QuoteClosed, Quoted
 from flyball.governor.events import Event, QuoteAsked
 from flyball.model.faults import Refusal
 from flyball.model.quote import Quote
+from flyball.model.request import RequestHead
 from flyball.serve.relay.heads import Fields, Request
 from flyball.units import Seconds
 
@@ -44,14 +45,20 @@ class Registry(Protocol):
 
 
 class QuoteDesk:
-    """One gateway's. `feed` takes events to the core; `quoted` brings answers, at once or later."""
+    """One gateway's. `feed` takes events to the core; `quoted` brings answers, at once or later;
+    `look` finds the mandate that a question's key is."""
 
     def __init__(
-        self, registry: Registry, feed: Callable[[Event], None], now: Callable[[], Seconds]
+        self,
+        registry: Registry,
+        feed: Callable[[Event], None],
+        now: Callable[[], Seconds],
+        look: Callable[[RequestHead, Request, Seconds], Refusal | None] = lambda *_: None,
     ) -> None:
         self._registry = registry
         self._feed = feed
         self._now = now
+        self._look = look
         self._asked: dict[str, asyncio.Future[Page]] = {}
 
     def page(self, request: Request) -> Page | Awaitable[Page]:
@@ -60,6 +67,9 @@ class QuoteDesk:
         if isinstance(question, Refusal):
             return quotes.refusal_body(question, 0.0)
         head, input_tokens = question
+        refusal = self._look(head, request, self._now())
+        if refusal is not None:
+            return quotes.refusal_body(refusal, 0.0)
         quote_id = self._registry.new_id()
         answer: asyncio.Future[Page] = asyncio.get_running_loop().create_future()
         self._asked[quote_id] = answer

@@ -214,3 +214,26 @@ def test_records_past_their_retention_go(tmp_path: Path) -> None:
     asyncio.run(run(retention_s=3600.0))  # these records are of 1970
     assert open_log(tmp_path).minimum == 0  # all of them are in the open segment: not sealed yet
     assert len(ids(tmp_path)) == 600
+
+
+def test_what_waits_for_records_is_done_once_they_are_durable_and_in_order(tmp_path: Path) -> None:
+    async def run() -> None:
+        scene = Scene(tmp_path)
+        done: list[tuple[str, int]] = []
+        scene.recorder.when_durable(lambda: done.append(("nothing", scene.recorder.acked)))
+        assert done == [("nothing", 0)]
+        for number in range(3):
+            scene.recorder.record(record(number))
+            scene.recorder.when_durable(
+                lambda n=number: done.append((f"c{n}", scene.recorder.acked))  # type: ignore[misc]
+            )
+        assert len(done) == 1, "no record is durable as soon as it is queued"
+        for _ in range(200):
+            if len(done) == 4:
+                break
+            await asyncio.sleep(0.01)
+        assert [name for name, _ in done] == ["nothing", "c0", "c1", "c2"]
+        assert all(acked > n for n, (_, acked) in enumerate(done[1:]))
+        assert scene.recorder.close() == 0
+
+    asyncio.run(run())

@@ -23,7 +23,7 @@ from flyball.serve.process.station import (
     run_loop,
     with_role,
 )
-from flyball.serve.relay.gateway import Sinks
+from flyball.serve.relay.sinks import Sinks
 from support.configs import config
 
 

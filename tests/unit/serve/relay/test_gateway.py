@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from msgspec import structs
+
 from flyball.governor.commands import (
     Abort,
     Forward,
@@ -20,7 +22,7 @@ from flyball.model.faults import Refusal
 from flyball.model.prices import NO_BOARD
 from flyball.serve.relay.gateway import DECISIONS_PER_SAMPLE
 from flyball.serve.relay.heads import Request
-from support.relay import ANSWER, HEALTH, ScriptCore, bench, post
+from support.relay import ANSWER, HEALTH, ScriptCore, bench, post, until
 
 GET = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -183,5 +185,35 @@ def test_one_decision_in_so_many_is_timed() -> None:
                 await made.ask(post())
             (taken,) = made.gateway.take_decision_times()
             assert taken >= 0.0 and made.gateway.take_decision_times() == []
+
+    asyncio.run(run())
+
+
+def test_a_request_that_must_be_recorded_first_is_sent_when_the_record_is_durable() -> None:
+    async def run() -> None:
+        waiting: list[Any] = []
+        core = ScriptCore()
+        async with bench(ANSWER, core=core) as made:
+            gateway = made.gateway
+            object.__setattr__(gateway._sinks, "when_durable", waiting.append)
+            core.on_arrival = lambda event: [
+                structs.replace(core.forward(event.request_id), after_record=True)
+            ]
+            client = await made.client()
+            await client.send(post())
+            await until(lambda: bool(waiting))
+            await asyncio.sleep(0.05)
+            assert not made.engines[0].requests
+            waiting.pop()()
+            assert (await client.answer())[0] == 200
+            # One that is gone by then is not sent.
+            other = await made.client()
+            await other.send(post())
+            await until(lambda: bool(waiting))
+            other.close()
+            await until(lambda: not gateway.in_flight_count)
+            waiting.pop()()
+            await asyncio.sleep(0.05)
+            assert len(made.engines[0].requests) == 1
 
     asyncio.run(run())

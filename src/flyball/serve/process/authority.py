@@ -1,0 +1,72 @@
+"""How does a process come to judge by the policies and keys that its configuration names?"""
+
+from functools import partial
+
+from flyball.governor.authority import Authority, Library, NoBundles
+from flyball.governor.events import BundlesSet
+from flyball.serve.config import Config
+from flyball.serve.relay.tokens import TokenDesk
+from flyball.units import Seconds
+
+BY_FILE = "fleet file"
+
+
+def in_force(config: Config, at: Seconds) -> BundlesSet:
+    """The event that puts the configuration's sets of policies in force, in the file's order."""
+    digests = tuple(one.digest for one in config.authority.policies)
+    return BundlesSet(at, digests, by=BY_FILE)
+
+
+def library(config: Config) -> Library:
+    """The sets of policies of that configuration (they were checked when it was read)."""
+    if not config.authority.policies:
+        return NoBundles()
+    from flyball.authority.cedar import CedarLibrary
+    from flyball.authority.policies import load
+
+    return CedarLibrary(
+        {
+            one.digest: load(one.texts, one.entities, digest=one.digest)
+            for one in config.authority.policies
+        }
+    )
+
+
+class Shelf:
+    """The library of this process, whichever configuration is in force."""
+
+    def __init__(self, config: Config) -> None:
+        self._library = library(config)
+
+    def replace(self, config: Config) -> None:
+        """A new configuration comes into force: its sets are at hand from now on."""
+        self._library = library(config)
+
+    def authority(self, digests: tuple[str, ...]) -> Authority | None:
+        """Those sets together; None if one of them is not at hand."""
+        return self._library.authority(digests)
+
+
+def token_desk(config: Config) -> TokenDesk | None:
+    """Where tokens are turned into mandates; None = no root's key is named, so none is believed."""
+    settings = config.authority
+    if not settings.roots:
+        return None
+    from flyball.authority.holder import holder_of, seen_proofs
+    from flyball.authority.refusals import MandateError
+    from flyball.authority.signer import read_key
+    from flyball.authority.tokens import Verifier
+
+    verifier = Verifier(
+        {int(number): read_key(key) for number, key in settings.roots.items()},
+        {name: read_key(key) for name, key in settings.approvers.items()},
+        settings.jurisdictions,
+    )
+    seen = seen_proofs()
+    scheme = "https://" if config.tls else "http://"
+    return TokenDesk(
+        verifier,
+        partial(holder_of, seen=seen),
+        public_url=settings.public_url or scheme,
+        refusals=MandateError,
+    )
