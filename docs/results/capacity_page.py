@@ -242,9 +242,9 @@ def _tuned() -> str:
     rows: list[str] = []
     for name, one in json.loads(file.read_text()).items():
         best = one["best"]
-        constants = best["contestant"]["tuned"] or best["contestant"]["pricing"]
+        constants = best["contestant"].get("tuned") or best["contestant"].get("pricing", {})
         shown = ", ".join(f"{key} {value:g}" for key, value in constants.items()) or "its defaults"
-        retry = best["contestant"]["retry"]
+        retry = best["contestant"].get("retry", "")
         rows.append(
             f"| {name} | {best['samples']} of {one['samples_asked']} | "
             f"{best['contestant']['core']}{' with retries ' + retry if retry else ''}: {shown} | "
