@@ -2,7 +2,8 @@
 
 Sources: `metadata.managedFields` of Kubernetes objects (who owns a field now; structured-merge-diff
 FieldsV1), the API server's audit log (who wrote what when; audit.k8s.io/v1), and our own records of
-moved set-points, where a move that does not begin at the end of the last one tells of another hand.
+moved set-points, where a move that does not begin at the end of the last one tells of another
+hand, or of one that failed.
 """
 
 from collections import deque
@@ -28,7 +29,7 @@ FIGHTS_MIN = 2
 STEERS_MIN = 3
 # Managers that are tools in a person's hand, and not loops (kubectl's default field managers).
 PEOPLE = ("kubectl", "before-first-apply", "Mozilla", "k9s", "helm")
-OTHER_HAND = "(another writer)"
+OTHER_HAND = "(another hand, or a move that failed)"
 # Where a field of an object is an actuator of the fleet, its name there.
 ACTUATORS = {
     "spec.replicas": "pool.replicas",
