@@ -14,6 +14,7 @@ from flyball.model.verdict import Circumstances, Place, Subject
 from flyball.serve.config import Config, ConfigErrors, load
 from flyball.serve.log.reader import LogReader, open_log
 from flyball.serve.log.writer import LedgerError
+from flyball.units import Seconds
 
 if TYPE_CHECKING:
     from flyball.authority.cases import Case
@@ -86,8 +87,8 @@ def read_question(file: Path | None, facts: tuple[str, ...]) -> Question:
 class Recorded:
     """Questions of a log's records; `unknown` = those whose class or pool the fleet has not."""
 
-    def __init__(self, log: LogReader, config: Config, start: int) -> None:
-        self._log, self._start = log, start
+    def __init__(self, log: LogReader, config: Config, since: Seconds) -> None:
+        self._log, self._since = log, since
         self._classes = {one.name: one for one in config.policy.classes}
         sites = {site.name: site for site in config.fleet.sites}
         self._pools = {pool.name: pool for pool in config.fleet.pools}
@@ -101,8 +102,9 @@ class Recorded:
     def questions(self) -> "Iterator[Asked]":
         """Of each placement and each refusal by policy, oldest first. CannotUse at a bad entry."""
         try:
-            for found in self._log.records(self._start):
-                asked = self.question(found.record)
+            for found in self._log.since(self._since):
+                is_wanted = found.record.at >= self._since
+                asked = self.question(found.record) if is_wanted else None
                 if asked is not None:
                     yield asked
         except (LedgerError, RecordError) as error:
@@ -142,13 +144,13 @@ class Recorded:
         )
 
 
-def read_recorded(folder: Path, fleet: Path, since_s: float) -> Recorded:
+def read_recorded(folder: Path, fleet: Path, since_s: Seconds) -> Recorded:
     """The questions that a log answers for; CannotUse if it or the fleet file cannot be read."""
     try:
         log = open_log(folder)
         newest = log.newest(lambda _: True) if since_s > 0 else None
-        start = log.index_at(newest.record.at - since_s) if newest is not None else 0
-        return Recorded(log, load(str(fleet), is_lenient=True), start)
+        since = newest.record.at - since_s if newest is not None else 0.0
+        return Recorded(log, load(str(fleet), is_lenient=True), since)
     except (LedgerError, RecordError) as error:
         raise CannotUse(str(error)) from None
     except ConfigErrors as error:
@@ -222,7 +224,8 @@ def _placed(path: Path, build: Any) -> Any:
     try:
         return build(document.data)
     except CaseFault as fault:
-        document.fault(fault.path, fault.message, fault.next_step)
+        at = "key" if fault.message.startswith("unknown key") else "value"
+        document.fault(fault.path, fault.message, fault.next_step, at=at)
         raise_if_bad(document)
 
 
