@@ -4,7 +4,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from support import records
 
 from flyball.diagnosis.pathdrift import (
     PATHS_MAX,
@@ -14,6 +13,7 @@ from flyball.diagnosis.pathdrift import (
     path_of,
     slotted,
 )
+from support import records
 
 ROUTES = ("router:a", "router:b")
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from support import records
 
 from flyball.diagnosis.streams import (
     Bank,
@@ -12,6 +11,7 @@ from flyball.diagnosis.streams import (
     feed_outcome,
     standard,
 )
+from support import records
 
 WATCH = Watch(memory=6, slots=2, learning=600, run_length=2000.0)
 MIX = Stream(name="pool", layer="control", parts=("a", "b", "c"))
