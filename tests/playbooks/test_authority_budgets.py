@@ -239,3 +239,13 @@ def test_the_world_above_does_spend_most_of_its_budget() -> None:
     world.settle()
     assert world.served > 20
     assert 300 < world.spent <= 600, world.spent
+
+
+def test_an_engine_that_tells_no_tokens_does_not_make_answers_free() -> None:
+    for stream in (True, False):
+        core = Governor(fleets.fleet(), fleets.policy())
+        held = mandate(spends=spends(b0=100_000))
+        core.handle(arrive(1.0, "r1", mandate=held, stream=stream, output_tokens_max=500))
+        core.handle(FirstByte(1.2, "r1"))
+        prompt_alone = core.state.tariffs[0].cost(376, 0)
+        assert spent_of(core.handle(Served(3.2, "r1", 200))) > 2 * prompt_alone

@@ -13,6 +13,7 @@ from flyball.governor.flight import Flight
 from flyball.governor.loops.retry import RETRY
 from flyball.governor.request import guard, health, program
 from flyball.governor.request.afford import charge, settle_budget
+from flyball.governor.request.allow import NO_DECODE
 from flyball.governor.request.grant import note_answered
 from flyball.governor.request.leave import may
 from flyball.governor.state import State
@@ -374,10 +375,18 @@ def _pay(
         return
     if served is not None:
         if endpoint is not None and served.status < 400:
-            charge(state, flight, endpoint, served.input_tokens, served.output_tokens)
+            answer = served.output_tokens or _untold(flight, at)
+            charge(state, flight, endpoint, served.input_tokens, answer)
     elif endpoint is not None and (flight.first_byte_at or kind != "failed"):
         charge(state, flight, endpoint, 0, _sent(flight, at))
     settle_budget(state, flight)
+
+
+def _untold(flight: Flight, at: Seconds) -> int:
+    """Tokens of a whole answer whose engine told none: a budget must not be spent unseen."""
+    if flight.head.operation in NO_DECODE:
+        return 0
+    return _sent(flight, at) if flight.head.stream else flight.output_tokens_max
 
 
 def _sent(flight: Flight, at: Seconds) -> int:

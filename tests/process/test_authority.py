@@ -1,0 +1,110 @@
+"""Do mandates, budgets and policies hold over real processes, whichever worker is asked?"""
+
+import json
+import signal
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from flyball.authority.blocks import Limits
+from flyball.authority.grant import grant
+from flyball.authority.signer import key_text
+from flyball.model.decision import Intent, Outcome
+from flyball.serve.log.reader import open_log
+from support.mandates import ANNA, ROOT
+
+CALL = {
+    "model": "m",
+    "max_tokens": 4,
+    "stream": True,
+    "messages": [{"role": "user", "content": "hello"}],
+}
+POLICY = """\
+@id("recorded-first") @obligation("record-before-release")
+permit (principal, action, resource);
+"""
+FORBIDS = POLICY + '@id("frozen") forbid (principal, action == Action::"infer", resource);\n'
+
+
+def send(port: int, key: str = "", **change: object) -> tuple[int, dict]:
+    """One call on a connection of its own, so that any worker may get it."""
+    fields = {"content-type": "application/json"}
+    if key:
+        fields["authorization"] = f"Bearer {key}"
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    request = urllib.request.Request(url, json.dumps(CALL | change).encode(), fields)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            answer.read()
+            return answer.status, {}
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())["error"]
+
+
+def token(budget: int | None = None) -> str:
+    now = time.time()
+    limits = Limits(expires_at=now + 600, budget_micro_usd=budget)
+    return grant(ROOT, ANNA, limits, now - 1)
+
+
+def section(folder: Path, text: str) -> str:
+    policy = folder / "site.cedar"
+    policy.write_text(text)
+    return (
+        "watch: true\n"
+        "authority:\n"
+        f'  policies: {{site: {{files: ["{policy}"]}}}}\n'
+        f'  roots: {{"1": "{key_text(ROOT.public)}"}}\n'
+    )
+
+
+def records(folder: Path, kind: type) -> list:
+    return [e.record for e in open_log(folder / "log").records() if isinstance(e.record, kind)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_mandate_is_let_in_within_its_budget_and_all_of_it_is_recorded(
+    engines, gateway, tmp_path: Path, workers: int
+) -> None:
+    found = gateway(engines(2), workers=workers, extra=section(tmp_path, POLICY))
+    assert send(found.port)[0] == 401
+    assert send(found.port, token()[:-6])[1]["code"] == "mandate_invalid"
+    limit = 40
+    key = token(limit)
+    answers = [send(found.port, key) for _ in range(40)]
+    served = [status for status, _ in answers if status == 200]
+    refused = {told["code"] for status, told in answers if status != 200}
+    assert served and refused == {"budget_exhausted"}
+    assert found.end() == 0
+    folder = found.file.parent
+    spent = [o.spent_micro_usd or 0 for o in records(folder, Outcome)]
+    assert 0.3 * limit < sum(spent) <= limit, spent
+    intents = records(folder, Intent)
+    assert len(intents) == len(served)
+    for intent in intents:
+        assert intent.warrant.human == "https://idp.example|u|17"
+        assert intent.warrant.policies == ("recorded-first",)
+        assert intent.warrant.obligations == ("record-before-release",)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_another_policy_comes_into_force_in_all_workers(
+    engines, gateway, tmp_path: Path, workers: int
+) -> None:
+    found = gateway(engines(1), workers=workers, extra=section(tmp_path, POLICY))
+    key = token()
+    assert send(found.port, key)[0] == 200
+    section(tmp_path, FORBIDS)
+    found.signal(signal.SIGHUP)
+    found.until("in force")
+    for _ in range(12):
+        status, told = send(found.port, key)
+        assert (status, told.get("code")) == (403, "policy_denied"), told
+        assert "frozen" in told["message"]
+    section(tmp_path, POLICY + "permit (nonsense")
+    found.signal(signal.SIGHUP)
+    found.until("the old one stays in force")
+    assert send(found.port, key)[0] == 403
