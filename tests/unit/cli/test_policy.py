@@ -126,6 +126,26 @@ def test_explain_a_question(tmp_path: Path) -> None:
     assert found["explanation"]["sets"][0]["rules"][0]["id"] == "cost-ceiling"
 
 
+def test_the_guide_shows_what_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = EXAMPLE.parents[1]
+    monkeypatch.chdir(root)
+    example = Path("examples", "policy")
+    result = run("explain", example, "--question", example / "question.yaml")
+    assert result.exit_code == 1
+    assert f"```text\n{result.stdout}```" in (root / "docs" / "guide" / "policy.md").read_text()
+    assert (
+        run(
+            "explain",
+            example,
+            "--question",
+            example / "question.yaml",
+            "--set",
+            "place.jurisdiction=NO",
+        ).exit_code
+        == 0
+    )
+
+
 def test_explain_a_record(world: Path) -> None:
     at = ("--log", world / "log", "--fleet", world / "fleet.yaml")
     denied = run("explain", world / "new", "--id", records.intent(3).id, *at)
