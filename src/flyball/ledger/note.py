@@ -106,6 +106,10 @@ class Signer:
         typed = b64encode(bytes([self.key.kind]) + self._private.private_bytes_raw()).decode()
         return f"PRIVATE+KEY+{self.key.name}+{self.key.id.hex()}+{typed}"
 
+    def sign(self, message: bytes) -> bytes:
+        """The bare Ed25519 signature (64 bytes), for forms other than notes."""
+        return self._private.sign(message)
+
     def line(self, text: str, at: int = 0) -> str:
         """The signature line over `text`; a witness's one says that it was made at `at` (Unix s).
 
