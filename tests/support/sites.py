@@ -19,7 +19,7 @@ from flyball.authority.signer import Signer, key_text
 from flyball.cli.oversight_call import Door
 from support.live import spawn
 
-NAMES = ("north", "south", "east")
+NAMES: tuple[str, ...] = ("north", "south", "east")
 MODEL = "llama-3.1-8b"
 
 
