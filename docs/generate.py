@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from dashboard import dashboard_text
+from finding_pages import finding_pages
 
 from flyball.cli import COMMANDS, main
 from flyball.dialects.engines import ENGINES
@@ -47,6 +48,7 @@ def pages() -> dict[Path, str]:
         reference / "errors.md": errors_page(),
         reference / "cli.md": cli_page(),
         reference / "rivals.md": rivals_page(),
+        **{reference / "findings" / name: text for name, text in finding_pages(MADE).items()},
         ROOT / "schema" / "flyball.v1.json": schema_text(),
         ROOT / "dashboards" / "flyball.json": dashboard_text(),
     }

@@ -11,7 +11,8 @@ from flyball.cli import diagnose_input as sources
 from flyball.cli.diagnose_files import load_change, load_loops, load_suppressions
 from flyball.cli.diagnose_output import FORMS, Report
 from flyball.cli.diagnose_shape import FILES, schema
-from flyball.diagnosis.codes import LEVELS, level_of
+from flyball.diagnosis.code import LEVELS
+from flyball.diagnosis.codes import level_of
 from flyball.diagnosis.finding import Finding
 from flyball.diagnosis.graph import LoopGraph
 from flyball.diagnosis.preflight import changed, difference

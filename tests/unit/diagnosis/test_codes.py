@@ -2,10 +2,13 @@
 
 import re
 import string
+from pathlib import Path
 
 import pytest
 
-from flyball.diagnosis.codes import CODES, LEVELS, finding, level_of
+import flyball
+from flyball.diagnosis.code import LEVELS
+from flyball.diagnosis.codes import CODES, finding, level_of
 from flyball.diagnosis.finding import Evidence, Finding
 
 AREAS = {"1": "topology", "2": "alignment", "3": "stress", "4": "drift", "5": "margin"}
@@ -64,3 +67,14 @@ def test_codes_of_others_are_warnings() -> None:
         confidence=0.9, next_step="",
     )  # fmt: skip
     assert level_of(foreign) == "warning"
+
+
+def test_every_code_that_is_told_anywhere_stands_in_the_table() -> None:
+    """Whoever adds a finding adds its entry, and so its page."""
+    source = Path(flyball.__file__).parent
+    told = {
+        code
+        for file in source.rglob("*.py")
+        for code in re.findall(r"\bFB-\d{3}\b", file.read_text())
+    }
+    assert told <= set(CODES), f"without an entry: {sorted(told - set(CODES))}"

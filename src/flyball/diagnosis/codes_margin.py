@@ -1,0 +1,81 @@
+"""What do the codes FB-5xx say: how near the fleet is to where its loops lose it?"""
+
+from flyball.diagnosis.code import Code
+
+_TWIN = "Fitted twin, re-drawn by bootstrap over its parameters: "
+
+MARGIN = (
+    Code(
+        code="FB-501",
+        kind="gain margin",
+        area="margin",
+        level="error",
+        title="A loop's gain may not double",
+        meaning="Gain times delay brings the loop near oscillation.",
+        rule=_TWIN + "more than a tenth of the draws are unstable at twice the gain.",
+        harm="The next small change of load, delay or tuning makes it oscillate.",
+        steps=("Lower the loop's gain to a third of the critical one.", "Shorten its delay."),
+        next_step="flyball hold {loop}",
+    ),
+    Code(
+        code="FB-502",
+        kind="load margin",
+        area="margin",
+        level="error",
+        title="A little more load and no healthy rest is left",
+        meaning="Truncation and retries feed each other a little above the present load.",
+        rule=_TWIN + "more than a tenth of the draws have no healthy rest at the load limit.",
+        harm="A collapse that lasts after the load is gone again.",
+        steps=("Shed or move load, or add capacity.", "Raise the budget that forces truncation."),
+        next_step="flyball capacity",
+    ),
+    Code(
+        code="FB-503",
+        kind="cost gain",
+        area="margin",
+        level="error",
+        title="Cutting context saves less and less",
+        meaning="What is cut comes back as retries.",
+        rule="The gain of spend over context, by per-request randomisation, lies below 0.93 by "
+        "three standard errors.",
+        harm="At a gain of zero the cost loop drives itself off the cliff.",
+        steps=("Hold the cost loop.", "Send its error to an admission price."),
+        next_step="flyball hold {loop}",
+    ),
+    Code(
+        code="FB-504",
+        kind="sensitivity",
+        area="margin",
+        level="error",
+        title="The loops amplify what they should damp",
+        meaning="The measured peak of the loops' sensitivity is high, whatever any model says.",
+        rule="Peak of the sensitivity by dither above 2.4.",
+        harm="Noise of the load grows into oscillation.",
+        steps=("Lower the gain of the loop named first.",),
+        next_step="flyball hold {loop}",
+    ),
+    Code(
+        code="FB-505",
+        kind="twin",
+        area="margin",
+        level="warning",
+        title="The loops do not answer as the twin says",
+        meaning="Measured and predicted answers to the dither differ by more than 30 %.",
+        rule="The interval of measured / predicted leaves out 0.7 to 1.3.",
+        harm="Margins by the twin count no more; only the model-free probes are left.",
+        steps=("Fit the twin anew; look for a loop that it does not know.",),
+        next_step="flyball calibrate",
+    ),
+    Code(
+        code="FB-508",
+        kind="no rest",
+        area="margin",
+        level="error",
+        title="No healthy state of rest is left at today's load",
+        meaning="As things stand the fleet does not come back by itself.",
+        rule=_TWIN + "more than a tenth of the draws have no healthy rest as things stand.",
+        harm="The collapse is under way.",
+        steps=("Shed load now.", "Hold the loop named first."),
+        next_step="flyball hold {loop}",
+    ),
+)
