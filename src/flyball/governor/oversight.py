@@ -127,12 +127,11 @@ def _nowhere(reasons: Iterable[str]) -> Refusal | None:
 def revoked(state: State, event: Revoked, out: list[Command]) -> None:
     """Mandates are void: what runs under them, or under what they were passed on to, is cut."""
     ended = 0
-    detail = f"by {event.by}: {event.reason}"
+    refusal = Refusal(code="mandate_revoked", detail=f"by {event.by}: {event.reason}")
     for party in state.mandates.revoke(event):
         for request_id in sorted(party.flights):
             flight = state.flights.get(request_id)
             if flight is not None:
-                refusal = Refusal(code="mandate_revoked", detail=detail)
                 cut(state, flight, event.at, refusal, out)
                 ended += 1
     if ended or state.policy.role != "worker":

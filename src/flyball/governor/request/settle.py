@@ -4,6 +4,7 @@ A request leaves here exactly once, with exactly one Outcome record; an attempt 
 its first byte may go on at a fall-back while attempts, deadline and retry budget allow.
 """
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from flyball.governor.commands import Abort, Command, Record, Reject
@@ -348,14 +349,10 @@ def _close(
         owner = flight.session or flight.owner
         state.sessions.mark_unanswered(owner, flight.head.body_digest)
     place = endpoint.name if endpoint else ""
-    outcome = _outcome(flight, at, kind, place, status, served, refusal, in_time)
-    if kind == "cancelled":
-        outcome = replace(outcome, output_tokens=output_tokens)
+    outcome = _outcome(flight, at, kind, place, status, served, refusal, in_time, output_tokens)
     if kind == "refused" and flight.scope.name:
         generation = state.view.health_generation
         outcome = replace(outcome, feasibility=flight.scope.feasibility_id(generation))
-    if flight.spent:
-        outcome = replace(outcome, spent_micro_usd=flight.spent)
     out.append(Record(outcome))
     state.note_settled(_settled(flight, outcome, endpoint))
 
@@ -406,6 +403,7 @@ def _outcome(
     served: Served | None = None,
     refusal: Refusal | None = None,
     in_time: bool = False,
+    output_tokens: int = 0,
 ) -> Outcome:
     return Outcome(
         id=flight.request_id,
@@ -418,7 +416,7 @@ def _outcome(
         reason=refusal.message if refusal else "",
         input_tokens=served.input_tokens if served else 0,
         cached_tokens=served.cached_tokens if served else 0,
-        output_tokens=served.output_tokens if served else 0,
+        output_tokens=output_tokens,
         ttft_s=flight.first_byte_at - flight.arrived_at if flight.first_byte_at else 0.0,
         e2e_s=at - flight.arrived_at,
         in_time=in_time,
@@ -432,6 +430,7 @@ def _outcome(
         quote=flight.guarantee.quote.id if flight.guarantee else "",
         promised_s=flight.guarantee.quote.deadline_s if flight.guarantee else 0.0,
         penalty_usd=_penalty(flight, at, kind, refusal),
+        spent_micro_usd=flight.spent or UNSET,
     )
 
 
