@@ -68,7 +68,7 @@ def decode(data: bytes) -> Record:
         return _decode_slowly(data, error)
 
 
-def _decode_slowly(data: bytes, error: ValueError) -> Record:
+def _decode_slowly(data: bytes, error: Exception) -> Record:
     try:
         fields = _generic.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -10,6 +10,9 @@ from click.testing import CliRunner, Result
 from flyball.cli import main
 from flyball.ledger.note import split_note
 from flyball.ledger.verify import COSIGNED
+from flyball.model.decision import Warrant
+from flyball.serve.log.mirror import Mirror
+from flyball.serve.log.objects import ObjectLog
 from flyball.serve.log.store import LedgerStore
 from support import records
 from support.signers import AT, LOG, ORIGIN, WITNESSES, signer
@@ -193,3 +196,67 @@ def test_a_pruned_log_is_sound_only_with_the_verifier_s_consent(folder: Path) ->
         (folder / "tile" / level / "000").unlink()
     assert run(folder, *KEYS, "--pruned-below", "256").exit_code == 0
     assert run(folder, *KEYS, "--pruned-below", "255").exit_code == 1
+
+
+# -- several logs of one gateway, and object storage ----------------------------------------------
+
+
+def parts(tmp_path: Path) -> list[Path]:
+    """Two logs under one key, with requests numbered in turn between them."""
+    folders = [tmp_path / "eu", tmp_path / "us"]
+    stores = [LedgerStore(folder, origin=ORIGIN, signers=[LOG]) for folder in folders]
+    for number in range(1, 101):
+        at = records.T0 + number
+        name = f"req_{int(at * 1000):011x}00{number:06x}abcde"
+        it = records.intent(at=at, id=name)
+        stores[number % 2].append(it)
+        stores[number % 2].append(records.outcome(it))
+    assert all(store.close() == 0 for store in stores)
+    return folders
+
+
+def test_logs_of_one_gateway_are_whole_together_and_not_alone(tmp_path: Path) -> None:
+    eu, us = parts(tmp_path)
+    name = f"req_{int((records.T0 + 7) * 1000):011x}00{7:06x}abcde"
+    result = run(eu, us, *KEYS, "--id", name)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("log       ") == 2
+    assert "decisions 100: 100 computed again" in result.stdout
+    told = json.loads(run(eu, us, *KEYS, "-o", "json").stdout)
+    assert told["ok"] and [one["size"] for one in told["logs"]] == [100, 100]
+    alone = run(eu, *KEYS)
+    assert alone.exit_code == 1 and "have no record in the gateway run 00abcde" in alone.stdout
+    none = run(eu, us, *KEYS, "--id", "req_none")
+    assert none.exit_code == 1 and none.stdout.count("No entry is about req_none") == 2
+
+
+def test_an_intent_after_its_revocation_is_found_across_logs(tmp_path: Path) -> None:
+    own, eu = tmp_path / "own", tmp_path / "eu"
+    for folder, found in (
+        (own, [records.revocation(records.T0 + 10.0)]),
+        (
+            eu,
+            [
+                late := records.intent(20, warrant=Warrant(chain=records.CHAIN)),
+                records.outcome(late),
+            ],
+        ),
+    ):
+        store = LedgerStore(folder, origin=ORIGIN, signers=[LOG])
+        for record in found:
+            store.append(record)
+        assert store.close() == 0
+    result = run(own, eu, *KEYS)
+    assert result.exit_code == 1
+    assert "was placed 10.00 s after https://id.example|mari revoked" in result.stdout
+    assert run(eu, *KEYS).exit_code == 0
+
+
+def test_a_copy_in_object_storage(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    url = f"file://{tmp_path}/copy"
+    Mirror(folder, ObjectLog(url)).catch_up()
+    result = run(url, *KEYS, *WITNESS_KEYS)
+    assert result.exit_code == 0, result.output
+    assert "cosigned  500 entries" in result.stdout
+    assert run("s3a:/nothing", *KEYS).exit_code == 2

@@ -44,6 +44,7 @@ def as_pdf(title: str, facts: dict[str, str], rows: list[Row]) -> bytes:
     """The same on paper (A4). Raises LedgerError where the extra is not installed."""
     try:
         from fpdf import FPDF
+        from fpdf.enums import WrapMode
     except ModuleNotFoundError:
         raise LedgerError(
             "A PDF needs an extra: pip install 'flyball[governance]', or give --no-pdf."
@@ -56,7 +57,7 @@ def as_pdf(title: str, facts: dict[str, str], rows: list[Row]) -> bytes:
     page.set_font("helvetica", size=9)
     for name, value in facts.items():
         text = _latin(f"{name}: {value}")
-        page.multi_cell(0, 5, text, new_x="LMARGIN", new_y="NEXT", wrapmode="CHAR")
+        page.multi_cell(0, 5, text, new_x="LMARGIN", new_y="NEXT", wrapmode=WrapMode.CHAR)
     page.ln(3)
     page.multi_cell(0, 5, _latin(NOTE), new_x="LMARGIN", new_y="NEXT")
     page.ln(3)
