@@ -51,7 +51,7 @@ def _page(entry: Code, made: str) -> str:
         "",
         "To put it aside for a time: `flyball diagnose --suppress FILE` with",
         "",
-        "```yaml",
+        "```yml",
         "version: v1",
         "suppress:",
         f"  - {{code: {entry.code}, until: 2027-01-31, reason: why it may stand until then}}",
