@@ -99,7 +99,8 @@ def judge(asked: CedarAuthority, all_: tuple[Case, ...]) -> Iterator[Judged]:
 def _problems(case: Case, verdict: Verdict, against: str) -> Iterator[str]:
     given = "allow" if verdict.allowed else "deny"
     if given != case.expect:
-        by = ", ".join(verdict.policies) or "nothing permits it"
+        by = ", ".join(verdict.policies)
+        by = by or ("an error" if verdict.errors else "nothing permits it")
         yield f"expected {case.expect}, but it is {given} ({by})"
     for error in verdict.errors:
         yield f"error: {error}"

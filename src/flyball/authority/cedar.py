@@ -219,7 +219,8 @@ def ask(
         errors = ("the policy engine gave no decision",)
     return Answer(
         allowed=found.allowed and not errors,
-        policies=tuple(rule.id for rule in rules),
+        # Permits decide nothing where an error is the reason for the no.
+        policies=tuple(rule.id for rule in rules if not (errors and rule.is_permit)),
         errors=errors,
         obligations=_once(name for rule in rules for name in rule.obligations)
         if found.allowed

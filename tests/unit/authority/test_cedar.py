@@ -89,7 +89,7 @@ def test_a_forbid_that_errs_denies() -> None:
     assert raw.allowed and raw.diagnostics.errors
 
     verdict = CedarAuthority((found,)).decide(subject(), known, place())
-    assert not verdict.allowed and verdict.policies == ("base",)
+    assert not verdict.allowed and verdict.policies == ()
     assert "`cap`" in verdict.errors[0] and "overflow" in verdict.errors[0]
     assert CedarAuthority((found,)).decide(subject(), circumstances(), place()).allowed
 

@@ -26,7 +26,8 @@ SET = policy_set(PERMIT, digest="d")
 LONGS = st.recursive(
     st.sampled_from(
         (
-            "context.depth", "context.latencyClassMs", "resource.networkMsP95", "context.retryDepth",
+            "context.depth", "context.latencyClassMs", "resource.networkMsP95",
+            "context.retryDepth",
             "context.estCostMicroUsd", "context.budgetLeftMicroUsd", "context.approvals",
             "0", "2", "10", "4611686018427387904",
         )

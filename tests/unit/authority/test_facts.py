@@ -76,8 +76,9 @@ def test_the_whole_context_is_dynamic() -> None:
 
 def test_clauses_are_taken_apart_in_their_order() -> None:
     text = (
-        "forbid(principal is Loop, action, resource) when { context.depth > 1 && !(context.depth > 2"
-        " || context.depth > 3) } unless { if context.depth > 4 then context.depth > 5 else false };"
+        "forbid(principal is Loop, action, resource) when { context.depth > 1 &&"
+        " !(context.depth > 2 || context.depth > 3) }"
+        " unless { if context.depth > 4 then context.depth > 5 else false };"
     )
     found = list(leaves(condition(policies_to_pst(text).static_policies["policy0"])))
     assert len(found) == 7

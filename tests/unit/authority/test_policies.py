@@ -77,7 +77,8 @@ def test_rules_keep_their_notes_and_places_over_several_files() -> None:
     found = load(
         {
             "a.cedar": PERMIT,
-            "b.cedar": '\n@id("b") @owner("o") @obligation("x, y,") permit(principal, action, resource);',
+            "b.cedar": '\n@id("b") @owner("o") @obligation("x, y,")'
+            " permit(principal, action, resource);",
         }
     )
     assert [rule.id for rule in found.rules] == ["base", "b"]
