@@ -7,12 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from flyball.model.acts import AdminCall, Oversight
+from flyball.authority.attenuate import attenuate
+from flyball.authority.blocks import Limits
+from flyball.authority.grant import grant
+from flyball.authority.revocation import Revocation
+from flyball.authority.signer import key_text
+from flyball.authority.tokens import Verifier
+from flyball.model.acts import AdminCall, Oversight, RevocationSet
 from flyball.serve.log.reader import open_log
+from support.mandates import ANNA, ROOT
 from support.sites import NAMES, Sites, Stream, three_sites, until
 
 ADMISSION_S = 1.0
 STREAMS_S = 2.0
+SPECIAL_S = 2.0
+MANDATES = (
+    f'authority:\n  roots: {{"1": "{key_text(ROOT.public)}"}}\n'
+    f"  feed_age_s: {{special: {SPECIAL_S}, public: 3600}}\n"
+)
 
 
 @pytest.fixture
@@ -89,3 +101,68 @@ def test_a_site_that_stood_still_does_not_take_old_beats_for_fresh(sites: Sites)
     assert sites.feeds("south")["north"]["age_s"] >= 2.5
     sites.signal("north", signal.SIGCONT)
     until(lambda: sites.feeds("south")["north"]["age_s"] < 2.0, 10.0, "north is fresh again")
+
+
+def mandate(is_delegated: bool = False) -> tuple[str, tuple[str, ...]]:
+    """A header with a fresh mandate, and the revocation ids of its chain."""
+    now = time.time()
+    token = grant(ROOT, ANNA, Limits(expires_at=now + 600), now - 1)
+    if is_delegated:
+        token = attenuate(token, Limits(operations=("chat",)), agent="planner-7")
+    found = Verifier({1: ROOT.public}, {}, {}).verify(token, now)
+    return f"Bearer {token}", found.chain
+
+
+def revocation(ids: tuple[str, ...] = (), subjects: tuple[str, ...] = ()) -> Revocation:
+    return Revocation(
+        id=f"r{time.monotonic()}",
+        by="ada",
+        reason="a test",
+        made_at=time.time(),
+        ids=ids,
+        subjects=subjects,
+    )
+
+
+def test_revoked_mandates_are_void_everywhere_and_descendants_with_them(tmp_path: Path) -> None:
+    with three_sites(tmp_path, extra=MANDATES, workers=2) as sites:
+        parent, chain = mandate(is_delegated=True)
+        other, _ = mandate()
+        streams = [Stream(sites.ports[name], authorization=parent) for name in NAMES]
+        kept = Stream(sites.ports["south"], authorization=other)
+        until(lambda: all(one.chunks > 3 for one in (*streams, kept)), 20.0, "the streams begin")
+        begun = sites.order("east", revocation(ids=chain[:1]))
+        for name in NAMES:
+            assert sites.ask(name, authorization=parent) == (403, "mandate_revoked"), name
+            assert sites.ask(name, authorization=other)[0] == 200
+        assert all(one.join(STREAMS_S) for one in streams)
+        assert max(one.ended_at for one in streams) - begun <= STREAMS_S
+        assert not kept.join(0.0), "nobody revoked this one"
+        sites.order("north", revocation(subjects=(f"session:{ANNA.issuer}|{ANNA.session}",)))
+        assert kept.join(STREAMS_S)
+        assert sites.ask("east", authorization=other) == (403, "mandate_revoked")
+        for process in sites.processes.values():
+            process.terminate()
+            process.wait(20)
+        found = [one.record for one in open_log(tmp_path / "south" / "ledger").records()]
+        done = [one for one in found if isinstance(one, RevocationSet) and one.cut]
+        assert [(one.feed, one.by, one.cut) for one in done] == [
+            ("east", "ada", 1), ("north", "ada", 1),
+        ]  # fmt: skip
+
+
+def test_a_site_that_is_cut_off_refuses_special_data_after_its_age(tmp_path: Path) -> None:
+    with three_sites(tmp_path, extra=MANDATES) as sites:
+        key, _ = mandate()
+
+        def special(name: str) -> tuple[int, str]:
+            return sites.ask(name, authorization=key, x_flyball_class="s")
+
+        assert special("south")[0] == 200
+        sites.signal("north", signal.SIGSTOP)
+        begun = time.monotonic()
+        until(lambda: special("south")[1] == "revocation_stale", 10.0, "south refuses")
+        assert SPECIAL_S - 1.5 < time.monotonic() - begun < SPECIAL_S + 2.0
+        assert sites.ask("south", authorization=key)[0] == 200, "other data may be older"
+        sites.signal("north", signal.SIGCONT)
+        until(lambda: special("south")[0] == 200, 10.0, "south hears north again")

@@ -137,7 +137,7 @@ class Sites:
             "pools:\n"
             f"  p: {{site: s, engine: vllm, profile: h100/{MODEL}, models: [{MODEL}],\n"
             f'      endpoints: ["{self._engine}"]}}\n'
-            "classes: {c: {value_usd: 0.01}}\n"
+            "classes: {c: {value_usd: 0.01}, s: {value_usd: 0.01, data_class: special}}\n"
             f"listen: {{port: {self.ports[name]}, workers: {self._workers}}}\n"
             f"oversight:\n  site: {name}\n  key: ../{name}.key\n"
             f"  port: {self._door_ports[name]}\n"
@@ -149,17 +149,20 @@ class Sites:
 class Stream:
     """A long streamed answer on a thread; `ended_at` (monotonic s) when it was over."""
 
-    def __init__(self, port: int, tokens: int = 4000) -> None:
+    def __init__(self, port: int, tokens: int = 4000, **fields: str) -> None:
         self.chunks = 0
         self.ended_at = 0.0
         self._port, self._tokens = port, tokens
+        self._fields = _FIELDS | fields
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
         with suppress(OSError, http.client.HTTPException):
-            connection.request("POST", "/v1/chat/completions", _body(self._tokens, True), _FIELDS)
+            connection.request(
+                "POST", "/v1/chat/completions", _body(self._tokens, True), self._fields
+            )
             answer = connection.getresponse()
             while answer.read1(4096):
                 self.chunks += 1
@@ -200,7 +203,7 @@ def until(holds: Callable[[], object], seconds: float, what: str) -> None:
         time.sleep(0.01)
 
 
-_FIELDS = {"content-type": "application/json"}
+_FIELDS: dict[str, str] = {"content-type": "application/json"}
 
 
 def _body(tokens: int, stream: bool) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flyball.dialects.engines import read_metrics
-from flyball.governor.authority import Open
+from flyball.governor.authority import Authority, Open
 from flyball.governor.commands import Notice
 from flyball.governor.events import BoardReceived, Event, LedgerChanged, Sampled, Solved, Tick
 from flyball.governor.objectives import Objectives
@@ -28,6 +28,7 @@ from flyball.pricing.problem import Problem
 from flyball.serve.config import Config
 from flyball.serve.engines.scrape import ScrapeLimits, Scraper, Target, targets
 from flyball.serve.log.places import Places, open_places
+from flyball.serve.process.authority import Shelf
 from flyball.serve.process.notices import NoticeLog
 from flyball.serve.process.pages import Condition, Reading
 from flyball.serve.process.reload import Reloader, fixed_changes
@@ -238,17 +239,23 @@ class Center:
             return None
         from flyball.serve.doors.door import Door, Surroundings
 
+        self._shelf = Shelf(self.config)
         around = Surroundings(
             tell=self._told_outside,
             record=self.record,
             notice=lambda level, code, text: self.notices.say(Notice(level, code, text)),
             act=self.steering.act,
             endpoints=lambda: self._numbers,
-            authority=Open,
+            authority=self._authority,
             place_of=self._place_of,
             now=self.now,
         )
         return Door(self.config.oversight, around, listen_tls(self.config))
+
+    def _authority(self) -> Authority:
+        """The policies of the file in force, for those who ask from outside."""
+        digests = tuple(one.digest for one in self.config.authority.policies)
+        return self._shelf.authority(digests) or Open()
 
     def _place_of(self, name: str) -> Place | None:
         """What policy may read of a pool."""
@@ -273,6 +280,7 @@ class Center:
         self._adoption = asyncio.create_task(self.steering.adopt(config))
         self.telemetry.adopt(config)
         if self.door is not None:
+            self._shelf.replace(config)
             self.door.adopt(config.oversight)
         self.objectives.adopt(config.policy.classes)
         self._numbers = _numbers(config.fleet)
