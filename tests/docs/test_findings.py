@@ -1,4 +1,4 @@
-"""Is the page of each finding there and usable: its next command, its suppression, the guide's files?"""
+"""Is each finding's page there and usable: next command, suppression; and the guide's files?"""
 
 import re
 from pathlib import Path

@@ -20,7 +20,7 @@ def effect(mover: str, reader: str, gain: float | None = 1.0, **fields: Any) -> 
 
 
 def graph(*parts: Member | Effect) -> LoopGraph:
-    """The loops and effects given; each loop moves its own signal by gain 1 unless told otherwise."""
+    """The loops and effects given; each loop moves its own signal by gain 1 unless told so."""
     members = tuple(part for part in parts if isinstance(part, Member))
     effects = [part for part in parts if isinstance(part, Effect)]
     told = {(one.actuator, one.signal) for one in effects}

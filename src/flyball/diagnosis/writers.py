@@ -84,10 +84,10 @@ def owners(objects: Iterable[Mapping[str, Any]]) -> Iterator[Ownership]:
         for entry in _mappings(_mapping(data.get("metadata")).get("managedFields")):
             if entry.get("subresource") == "status":
                 continue
-            manager, at = str(entry.get("manager", "?")), _seconds(entry.get("time"))
+            writer, at = str(entry.get("manager", "?")), _seconds(entry.get("time"))
             for path in _owned(_mapping(entry.get("fieldsV1")), (), DEPTH_MAX):
                 if path.startswith("spec."):
-                    held.setdefault(path, {})[manager] = at
+                    held.setdefault(path, {})[writer] = at
         for field, some in sorted(held.items()):
             if len(some) > 1:
                 yield Ownership(

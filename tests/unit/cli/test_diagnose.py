@@ -1,4 +1,4 @@
-"""Does `flyball diagnose` find, judge a change before it is applied, and answer by its exit code?"""
+"""Does `flyball diagnose` find, judge a change beforehand, and answer by its exit code?"""
 
 import json
 from pathlib import Path

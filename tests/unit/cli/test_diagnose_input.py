@@ -31,7 +31,12 @@ loops:
 foreign_loops:
   - {name: hpa, law: hpa, actuator: pool.replicas, scope: small}
 actuators:
-  - {actuator: pool.replicas, scope: small, kind: kubernetes, url: "http://127.0.0.1:1", workload: prod/deployments/web, token_file: t}
+  - actuator: pool.replicas
+    scope: small
+    kind: kubernetes
+    url: "http://127.0.0.1:1"
+    workload: prod/deployments/web
+    token_file: t
 """
     told, workloads = sources.fleet(fleet_file(tmp_path, more))
     scaling, power, hpa = told.graph.members

@@ -1,6 +1,7 @@
 """Are findings told with numbers, level and next step, and what is put aside or expired too?"""
 
 import json
+from typing import Any
 
 from flyball.cli.diagnose_output import FORMS, Report, as_json, as_text, shown
 from flyball.diagnosis.codes import finding
@@ -24,9 +25,9 @@ NOTE = finding(
 RULE = Suppression(code="FB-112", until=5.0, reason="known to be weak")
 
 
-def report(**fields: object) -> Report:
-    judged = {"kept": (), "aside": (), "expired": (), "idle": ()} | fields
-    return Report(graph=graph(loop("a"), loop("b", is_acting=False)), judged=Judged(**judged))  # type: ignore[arg-type]
+def report(**fields: Any) -> Report:
+    judged = Judged(**({"kept": (), "aside": (), "expired": (), "idle": ()} | fields))
+    return Report(graph=graph(loop("a"), loop("b", is_acting=False)), judged=judged)
 
 
 def test_the_gravest_comes_first_with_its_numbers_and_the_next_step() -> None:
