@@ -86,6 +86,10 @@ def build(scenario: Scenario, loaded: tuple[Fleet, Policy] | None = None) -> tup
     base = loaded[1] if loaded else Policy(classes=classes)
     policy = _policy(base, scenario.policy, faults)
     faults += [Fault(path, text, step) for path, text, step in unknown_loops(scenario)]
+    if scenario.policy.rules:
+        from flyball.sim.rules import rule_faults
+
+        faults += [Fault(*found) for found in rule_faults(scenario.policy.rules)]
     if fleet is not None:
         _check_triggers(scenario.triggers, fleet, faults)
         _check_promises(fleet, policy.classes, faults)
@@ -206,6 +210,9 @@ def _classes(shape: FleetShape) -> tuple[RequestClass, ...]:
                 e2e_s=seconds_from_ms(one.e2e_ms),
             ),
             jurisdictions=one.jurisdictions,
+            data_class=one.data_class,
+            data_home=one.data_home,
+            purpose=one.purpose,
             sheddable=one.sheddable,
             queue_s_max=None if one.queue_ms_max is None else seconds_from_ms(one.queue_ms_max),
             output_tokens_mean=one.output_tokens_mean,

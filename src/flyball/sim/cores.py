@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from flyball.governor.authority import Library
 from flyball.governor.governor import Governor
 from flyball.governor.policy import Policy
 from flyball.model.fleet import Fleet
@@ -30,21 +31,26 @@ def cores(
     streams: Streams,
     tuned: Mapping[str, float] | None = None,
     loops: LoopsShape = NO_LOOPS,
+    library: Library | None = None,
 ) -> list[Core]:
     """One core per gateway; several governors are workers and get a control core as the last.
 
     `tuned` replaces single constants of a rival router; `loops` names the rival loops that stand
-    beside it. KeyError for a name that is not known, ValueError for such a constant.
+    beside it, `library` holds the governors' policies. KeyError for a name that is not known,
+    ValueError for such a constant.
     """
     if name not in OWN:
         return [
             _rival(name, fleet, policy, streams, number, tuned, loops) for number in range(gateways)
         ]
     if gateways == 1:
-        return [Governor(fleet, policy)]
+        return [Governor(fleet, policy, library=library)]
     worker = replace(policy, role="worker", workers=gateways)
-    governors: list[Core] = [Governor(fleet, worker, run=str(i)) for i in range(gateways)]
-    governors.append(Governor(fleet, replace(policy, role="control", workers=gateways), run="c"))
+    governors: list[Core] = [
+        Governor(fleet, worker, run=str(i), library=library) for i in range(gateways)
+    ]
+    control = replace(policy, role="control", workers=gateways)
+    governors.append(Governor(fleet, control, run="c", library=library))
     return governors
 
 

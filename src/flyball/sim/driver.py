@@ -15,6 +15,7 @@ from flyball.governor.commands import (
     Command,
     Forward,
     Hold,
+    LendBudget,
     Notice,
     Publish,
     Record,
@@ -22,9 +23,12 @@ from flyball.governor.commands import (
     Report,
     Set,
     Solve,
+    TellBudget,
 )
 from flyball.governor.events import (
     AttemptFailed,
+    BudgetLent,
+    BudgetTold,
     ClientGone,
     DeadlinePassed,
     Event,
@@ -114,6 +118,8 @@ class Driver:
             Notice: lambda gateway, command: self.sinks.notice(gateway, command),
             Set: lambda gateway, command: self.sinks.set(gateway, command),
             Advise: lambda gateway, command: self.sinks.advise(gateway, command),
+            TellBudget: self._tell_budget,
+            LendBudget: self._lend_budget,
         }
 
     # The core.
@@ -212,6 +218,25 @@ class Driver:
             self._clock.at(now + delay_s, self._reach, (exchange, exchange.job_id))
         else:
             self._reach((exchange, exchange.job_id))
+
+    def _tell_budget(self, gateway: int, told: TellBudget) -> None:
+        """To the control core, which is the last of several."""
+        control = len(self._handles) - 1
+        event = BudgetTold(
+            at=self.time(control),
+            worker=gateway,
+            block=told.block,
+            limit_micro_usd=told.limit_micro_usd,
+            wanted=told.wanted,
+            spent=told.spent,
+            returned=told.returned,
+        )
+        self.feed(control, event)
+
+    def _lend_budget(self, gateway: int, lent: LendBudget) -> None:
+        event = BudgetLent(self.time(lent.worker), lent.block, lent.amount, lent.lent)
+        # Not before the worker has carried out the rest of what it was told.
+        self._clock.at(self._clock.now, lambda _: self.feed(lent.worker, event))
 
     def _arm(self, gateway: int, exchange: Exchange, deadline_at: Seconds) -> None:
         """DeadlinePassed is due then, in the gateway's time; a later deadline needs no new timer

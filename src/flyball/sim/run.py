@@ -32,6 +32,7 @@ from flyball.sim.programs import Programs, grouped
 from flyball.sim.replica import Replica
 from flyball.sim.report import Outcomes, PoolReport, Report, class_reports, digest
 from flyball.sim.rivals import AUTOSCALERS, POWER_LOOPS
+from flyball.sim.rules import Rules
 from flyball.sim.scaling import Scaling
 from flyball.sim.scenario import Scenario
 from flyball.sim.sessions import Retries, program_reports
@@ -124,13 +125,21 @@ class World:
         self._rows = spiked(rows, scenario.triggers, streams.named("spike"))
         self._classes = {klass.name: klass for klass in policy.classes}
         self._next: TraceRow | None = next(self._rows, None)
-        rules = scenario.clients
+        clients = scenario.clients
         self.network = Network(
-            fleet, streams.named("network"), seconds_from_ms(rules.rtt_ms), scenario.jitter_ratio
+            fleet, streams.named("network"), seconds_from_ms(clients.rtt_ms), scenario.jitter_ratio
         )
         count = scenario.gateways.count
+        rules = Rules(scenario.policy.rules)
         self.cores = cores(
-            scenario.core, fleet, policy, count, streams, scenario.tuned, scenario.loops
+            scenario.core,
+            fleet,
+            policy,
+            count,
+            streams,
+            scenario.tuned,
+            scenario.loops,
+            rules.library,
         )
         skews_s = [seconds_from_ms(ms) for ms in scenario.gateways.skew_ms]
         self.driver = Driver(
@@ -148,7 +157,7 @@ class World:
         self.driver.clients = self.clients = Clients(
             self.clock,
             self.network,
-            rules,
+            clients,
             streams.named("clients"),
             self.driver.send,
             self.driver.client_gone,
@@ -157,6 +166,7 @@ class World:
         self.checks = Checks(fleet, policy, self.driver.knows)
         if scenario.checks:
             self.driver.sinks.record = self.checks.record
+        rules.arm(self.clock, self.driver, self.cores)
         grain = self._next.block_tokens if self._next is not None else 0
         if scenario.workload.programs and not grain:
             grain = BLOCK_TOKENS

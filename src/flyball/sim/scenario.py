@@ -105,6 +105,9 @@ class ClassShape(_Section, frozen=True, kw_only=True):
     tpot_ms: Annotated[NotNegative, Meta(description="Promised per later token; 0 = none.")] = 0.0
     e2e_ms: Annotated[NotNegative, Meta(description="Promised whole answer; 0 = none.")] = 0.0
     jurisdictions: Annotated[tuple[str, ...], Meta(description="Where it may run.")] = ()
+    data_class: Annotated[str, Meta(description="How sensitive its data are.")] = "public"
+    data_home: Annotated[str, Meta(description="Jurisdiction that they belong to.")] = ""
+    purpose: Annotated[str, Meta(description="What they are processed for.")] = ""
     sheddable: Annotated[bool, Meta(description="May be refused for its price alone.")] = False
     queue_ms_max: Annotated[
         NotNegative | None, Meta(description="Longest wait at the gate; default half of ttft_ms.")
@@ -278,6 +281,14 @@ class Trigger(_Section, frozen=True, kw_only=True):
     ] = 1.5
 
 
+class RuleShape(_Section, frozen=True, kw_only=True):
+    """Policies in force from a time on; they take the place of those before."""
+
+    cedar: Annotated[str, Meta(min_length=1, description="Cedar policies.")]
+    entities: Annotated[str, Meta(description="Entities they speak of, as Cedar's JSON.")] = "[]"
+    at_s: Annotated[NotNegative, Meta(description="From then on.")] = 0.0
+
+
 class PolicyShape(_Section, frozen=True, kw_only=True):
     """The operator's numbers that differ from their defaults, in the core's own names."""
 
@@ -286,6 +297,9 @@ class PolicyShape(_Section, frozen=True, kw_only=True):
     loops: tuple[LoopPolicy, ...] = ()
     foreign_loops: tuple[ForeignLoop, ...] = ()
     tick_s: Positive = 1.0
+    rules: Annotated[
+        tuple[RuleShape, ...], Meta(max_length=64, description="Policies of authority.")
+    ] = ()
 
 
 class Scenario(_Section, frozen=True, kw_only=True):
