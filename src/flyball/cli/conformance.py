@@ -27,6 +27,7 @@ SUITES = {
     "ed25519-edges": (
         "flyball.ledger.suites.signatures:edge_cases", "ed25519-speccheck and C2SP CCTV",
     ),
+    "biscuit": ("flyball.authority.suites.biscuit:biscuit_cases", "Biscuit samples"),
     "cedar": ("flyball.authority.suites.policies:cedar_cases", "Cedar integration tests"),
 }  # fmt: skip
 
