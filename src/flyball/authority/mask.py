@@ -114,10 +114,12 @@ class Mask:
                 found = outcomes(whole, lambda leaf: self._row(leaf, subject, board))
                 if rule.is_permit:
                     permitted |= np.asarray(found & HOLDS, np.uint8)
-                    against = np.asarray(found == ERRS)
+                    against = found == ERRS
+                elif isinstance(found, int) and found & FAILS:
+                    continue  # nothing against any pool: most rules about other classes
                 else:
-                    against = np.asarray(found & FAILS) == 0
-                why[against & (why < 0)] = number
+                    against = (found & FAILS) == 0
+                why[np.asarray(against) & (why < 0)] = number
         except Unaskable:
             return (UNREADABLE,) * count
         why[(permitted == 0) & (why < 0)] = len(texts) - 2
