@@ -28,7 +28,8 @@ _SEGMENT = 10
 
 class Belief(Struct, frozen=True, kw_only=True):
     """`ratio` = the loop's measured answer over the predicted one, with a 95 % interval. `holds` =
-    the interval reaches into 1 +- 0.3; `is_known` = it is narrow enough to say so."""
+    twice that interval reaches into 1 +- 0.3, for the twin is judged thousands of times a month;
+    `is_known` = the interval is narrow enough to say so."""
 
     loop: str
     ratio: float
@@ -90,13 +91,14 @@ def _belief(loop: str, measured: Array, told: Array) -> Belief:
     left = (across.sum() - across) / np.maximum(total - within, 1e-18)
     count = len(across)
     error = float(np.sqrt((count - 1) * np.var(left)))
-    low, high = ratio - 1.96 * error, ratio + 1.96 * error
+    half = 1.96 * error
+    low, high = ratio - half, ratio + half
     return Belief(
         loop=loop,
         ratio=ratio,
         low=low,
         high=high,
-        holds=low <= 1.0 + OFF_MAX and high >= 1.0 - OFF_MAX,
+        holds=low - half <= 1.0 + OFF_MAX and high + half >= 1.0 - OFF_MAX,
         is_known=high - low < 2 * OFF_MAX,
     )
 

@@ -226,6 +226,19 @@ def harm(states: Array, of: Array) -> Array:
     return 1.0 - (1.0 - fail_ratio(kept, of)) * (1.0 - (share * late).sum(axis=0))
 
 
+def outputs(states: Array, of: Array) -> Array:
+    """What the loops regulate, [3, copies]: spend over budget, slow minus fast latency (s), and
+    utilisation of the fast pool."""
+    laws = dict(zip(KNOBS, of, strict=True))
+    each = work(states[KEPT] + laws["kept_offset"], of)
+    ready = states[ORDERED].min(axis=0) + laws["replicas_offset"]
+    spent = (laws["load"] + states[RETRIES].mean(axis=0)) * each / laws["budget"]
+    rate = np.stack([ready * states[SPEED] * laws["fast_rate"], laws["slow_rate"]]) / each
+    held = states[QUEUES] + np.stack([laws["fast_c"], laws["slow_c"]])
+    latency = held / rate
+    return np.stack([spent, latency[1] - latency[0], states[0] / held[0]])
+
+
 TWIN = Twin(
     knobs=KNOBS,
     gains=GAINS,

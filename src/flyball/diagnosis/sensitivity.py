@@ -22,6 +22,7 @@ DISK_TARGET = 0.67
 # Rows of one segment of the spectral average; half of them overlap the next.
 SEGMENT = 20
 _PULL = 1e-9
+_REDRAWN = 8
 
 
 class DiskMargin(Struct, frozen=True, kw_only=True):
@@ -35,10 +36,12 @@ class DiskMargin(Struct, frozen=True, kw_only=True):
 
 
 class Peak(Struct, frozen=True, kw_only=True):
-    """The measured peak of S: `value` = largest singular value, at `at_rad_s`; `loop` = the index
-    of the loop that answers most there. `low`, `high` = 95 % interval by jackknife."""
+    """The measured peak of S: `value` = largest singular value, at `at_rad_s`, less what noise
+    alone would show; `noise` = that part, from dither drawn anew; `loop` = the index of the loop
+    that answers most there. `low`, `high` = 95 % interval by jackknife."""
 
     value: float
+    noise: float
     low: float
     high: float
     at_rad_s: float
@@ -97,17 +100,31 @@ def peak(points: Array, offsets: Array, step_s: Seconds) -> Peak:
         float(np.linalg.norm(_response(*_without(outputs, inputs, k)), ord=2, axis=(1, 2)).max())
         for k in range(count)
     ]
-    value = float(gains[at])
+    noise = _noise(points, offsets)
+    value = float(gains[at]) - noise
     # Half-overlapping segments share rows: the jackknife's variance is doubled for it.
     spread = float(np.sqrt(2.0 * (count - 1) * np.var(left_out)))
     answers = np.linalg.svd(whole[at])[0][:, 0]
     return Peak(
         value=value,
+        noise=noise,
         low=value - 1.96 * spread,
         high=value + 1.96 * spread,
         at_rad_s=float(frequencies[at]),
         loop=int(np.abs(answers).argmax()),
     )
+
+
+def _noise(points: Array, offsets: Array) -> float:
+    """How far above 1 the peak stands when the dither is one that the plant never saw."""
+    chance = np.random.default_rng(0)
+    size = offsets.std(axis=0)
+    peaks = []
+    for _ in range(_REDRAWN):
+        drawn = chance.choice([-1.0, 1.0], size=offsets.shape) * size
+        response = _response(*_blocks(points, drawn))
+        peaks.append(float(np.linalg.norm(response, ord=2, axis=(1, 2)).max()))
+    return max(float(np.mean(peaks)) - 1.0, 0.0)
 
 
 def _blocks(points: Array, offsets: Array) -> tuple[Array, Array]:

@@ -30,7 +30,7 @@ LIMITS = {margins.LOAD: 1.06} | dict.fromkeys(fluid.GAINS.values(), 2.0)
 COST_GAIN_MIN = 0.93
 # Standard errors by which the randomised gain must lie below: some thousand looks a month.
 COST_GAIN_ERRORS = 3.0
-PEAK_MAX = 3.2
+PEAK_MAX = 2.4
 # In how many looks in a row a finding must stand before it is told, and be gone before it may be
 # told again.
 TOLD_AFTER, GONE_AFTER = 2, 6

@@ -121,7 +121,8 @@ def judge(twin: Twin, rest: Array, theta: Array, periods: int = PERIODS) -> Arra
             np.maximum(middle, off, out=middle)
         else:
             np.maximum(late, off, out=late)
-    dies = ((late < _SHRINKS * middle) & (late < KICK)) | (late < _DEAD)
+    # A limit cycle whose size wanders may shrink for a while: it stays larger than the kick.
+    dies = ((late < _SHRINKS * middle) & (late < 2 * KICK)) | (late < _DEAD)
     return healthy & dies & (twin.harm(moved, theta) < HARM_MAX)
 
 

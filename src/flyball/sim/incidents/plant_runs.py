@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from flyball.diagnosis.signals import Signals
 from flyball.sim.incidents.plant import COLUMNS, Plant, Settings
@@ -108,9 +108,8 @@ def ramp(name: str, copies: int, seed: int, laws: Laws | None = None) -> list[Ru
 def quiet(name: str, copies: int, seed: int, laws: Laws | None = None) -> list[Run]:
     """Copies of a quiet course, ten hours and a warm-up each. Raises KeyError for none."""
     course, burst = QUIET[name]
-    base = laws or Laws()
     # A burst is the plant's own, so that the same course is bursty on every plant.
-    noisy = Laws(**{key: getattr(base, key) for key in base.__struct_fields__} | {"burst": burst})
+    noisy = structs.replace(laws or Laws(), burst=burst)
     return run(course, noisy, copies, seed, RAMP_S + HOLD_S)
 
 
