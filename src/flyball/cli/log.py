@@ -44,7 +44,7 @@ def command() -> None:
     """Export a log in other formats; seal and open texts that it commits to."""
 
 
-@command.command("export")
+@click.command("export")
 @_LOG
 @click.option(
     "--format", "form", type=click.Choice(["cloudevents", "scitt"]), default="cloudevents",
@@ -136,7 +136,7 @@ def _with_vault(function: click.decorators.FC) -> click.decorators.FC:
     return function
 
 
-@command.command("seal")
+@click.command("seal")
 @_LOG
 @click.argument("record_id", metavar="ID")
 @_with_vault
@@ -188,7 +188,7 @@ def seal(
     click.echo(f"{part} {commitment[part]}")
 
 
-@command.command("open")
+@click.command("open")
 @_LOG
 @click.argument("record_id", metavar="ID")
 @_with_vault
@@ -216,6 +216,10 @@ def unseal(
     except (LedgerError, OSError) as error:
         _fail(str(error))
     sys.stdout.buffer.write(text)
+
+
+for _one in (export, seal, unseal):
+    command.add_command(_one)
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:

@@ -30,7 +30,7 @@ def gaps(found: list[Record], is_cut: bool = False) -> list[Gap]:
 def test_the_ids_are_those_that_a_gateway_gives() -> None:
     clock = Clock(2)
     ids = [clock.request_id(T0) for _ in range(3)]
-    whole = [records.intent(id=one) for one in ids]
+    whole: list[Record] = [records.intent(id=one) for one in ids]
     assert gaps(whole) == []
     found = gaps([whole[0], whole[2]])
     assert [(gap.count, gap.at_end) for gap in found] == [(1, True)]
