@@ -48,6 +48,7 @@ _CEILING = re.compile(r"check all (\w+)\(\$x\), \$x <= (\d{1,19})")
 _EXPIRY = re.compile(rf"check if time\(\$x\), \$x <= {_DATE}")
 _POLICY = re.compile(rf"check all policy\(\$x\), \$x == {_STRING}")
 _FACT = re.compile(rf"(\w+)\(((?:{_STRING}(?:, )?)*)(?:{_DATE})?\)")
+_UNLIMITED = ((), None, "")
 _FIELD_OF = {predicate: field for field, predicate in (SETS | CEILINGS).items()}
 
 
@@ -100,6 +101,9 @@ class Jurisdictions:
         return tuple(sorted({*inside, *(b for b in other if self.around(b) & set(one))}))
 
 
+_NO_TREE = Jurisdictions({})
+
+
 def source_of(block: Block) -> tuple[str, dict[str, Any]]:
     """(Datalog, its parameters) of a block. Raises MandateError for a name that has no place in it.
 
@@ -138,7 +142,7 @@ def source_of(block: Block) -> tuple[str, dict[str, Any]]:
 
 def read(source: str, maker: Maker, place: int) -> Block:
     """A block from its Datalog as the library prints it; `place` = its number, for errors."""
-    found: list[Limits] = []
+    stated: dict[str, Any] = {}
     facts: list[Fact] = []
     for line in source.split("\n"):
         if not line:
@@ -147,7 +151,7 @@ def read(source: str, maker: Maker, place: int) -> Block:
         limit = _limit(statement) if len(statement) < len(line) else None
         fact = _fact(statement, maker) if limit is None else None
         if limit is not None:
-            found.append(limit)
+            _narrow(stated, *limit, _NO_TREE, place)
         elif fact is not None:
             facts.append(fact)
         else:
@@ -156,40 +160,37 @@ def read(source: str, maker: Maker, place: int) -> Block:
                 f"block {place} states what no mandate states here; make it with "
                 "`flyball mandate attenuate`, or leave that statement out",
             )
-    return Block(meet(found, Jurisdictions({}), place), tuple(facts))
+    return Block(Limits(**stated), tuple(facts))
 
 
-def meet(all_limits: Iterable[Limits], jurisdictions: Jurisdictions, place: int = -1) -> Limits:
+def meet(all_limits: Iterable[Limits], jurisdictions: Jurisdictions) -> Limits:
     """What all allow. Raises MandateError (mandate_empty) if that is nothing."""
-    met = Limits()
-    for number, limits in enumerate(all_limits):
-        at = number if place < 0 else place
-        changes: dict[str, Any] = {}
-        for field in SETS:
-            changes[field] = _meet_names(field, met, limits, jurisdictions, at)
-        for field in (*CEILINGS, "expires_at"):
-            stated = [value for one in (met, limits) if (value := getattr(one, field)) is not None]
-            changes[field] = min(stated, default=None)
-        pins = {met.policy_digest, limits.policy_digest} - {""}
-        if len(pins) > 1:
-            raise MandateError("mandate_empty", f"block {at} asks for another policy bundle")
-        met = Limits(**changes, policy_digest=next(iter(pins), ""))
-    return met
+    met: dict[str, Any] = {}
+    for place, limits in enumerate(all_limits):
+        for field in Limits.__struct_fields__:
+            if (value := getattr(limits, field)) not in _UNLIMITED:
+                _narrow(met, field, value, jurisdictions, place)
+    return Limits(**met)
 
 
-def _meet_names(
-    field: str, met: Limits, limits: Limits, jurisdictions: Jurisdictions, at: int
-) -> tuple[str, ...]:
-    one, other = getattr(met, field), getattr(limits, field)
-    if not one or not other:
-        return tuple(sorted(set(one or other)))
-    if field == "jurisdictions":
-        left = jurisdictions.meet(one, other)
-    else:
-        left = tuple(sorted(set(one) & set(other)))
-    if not left:
-        raise MandateError("mandate_empty", f"block {at} leaves no {field} that were allowed")
-    return left
+def _narrow(
+    met: dict[str, Any], field: str, value: Any, jurisdictions: Jurisdictions, place: int
+) -> None:
+    """Take one more limit into what is met so far."""
+    before = met.get(field)
+    if before is None:
+        met[field] = tuple(sorted(set(value))) if field in SETS else value
+    elif field == "policy_digest":
+        if before != value:
+            raise MandateError("mandate_empty", f"block {place} asks for another policy bundle")
+    elif field not in SETS:
+        met[field] = min(before, value)
+    elif before != value:
+        is_place = field == "jurisdictions"
+        both = jurisdictions.meet(before, value) if is_place else sorted({*before} & {*value})
+        if not both:
+            raise MandateError("mandate_empty", f"block {place} leaves no {field} of those allowed")
+        met[field] = tuple(both)
 
 
 def check_name(name: str) -> None:
@@ -201,28 +202,24 @@ def check_name(name: str) -> None:
         )
 
 
-def _limit(statement: str) -> Limits | None:
+def _limit(statement: str) -> tuple[str, Any] | None:
+    """(field of Limits, value), or None if it is no check of a known form."""
     if not statement.startswith("check "):
         return None
     if found := _ALLOWS.fullmatch(statement):
         field = _FIELD_OF.get(found[1], "")
-        names = tuple(sorted(set(_STRINGS.findall(found[2]))))
         is_known = field in SETS and field != "jurisdictions"
-        return _one(field, names) if is_known else None
+        return (field, tuple(_STRINGS.findall(found[2]))) if is_known else None
     if found := _CEILING.fullmatch(statement):
         field = _FIELD_OF.get(found[1], "")
-        return _one(field, int(found[2])) if field in CEILINGS else None
+        return (field, int(found[2])) if field in CEILINGS else None
     if found := _EXPIRY.fullmatch(statement):
-        return Limits(expires_at=_seconds(found[1]))
+        return "expires_at", _seconds(found[1])
     if found := _PLACES.fullmatch(statement):
-        return Limits(jurisdictions=tuple(sorted(set(_STRINGS.findall(found[1])))))
+        return "jurisdictions", tuple(_STRINGS.findall(found[1]))
     if found := _POLICY.fullmatch(statement):
-        return Limits(policy_digest=found[1])
+        return "policy_digest", found[1]
     return None
-
-
-def _one(field: str, value: Any) -> Limits:
-    return Limits(**{field: value})
 
 
 def _fact(statement: str, maker: Maker) -> Fact | None:
