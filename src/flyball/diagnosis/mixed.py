@@ -1,0 +1,230 @@
+"""How much of an outcome's variance has the backend, its load, and a change of backend?
+
+A mixed model with crossed random effects: logit P(y = 1) = mu + effects, or a normal outcome.
+Penalised quasi-likelihood (Breslow and Clayton, JASA 1993) with Schall's updates of the variances
+(Biometrika 1991). The factor of most levels (prompts) is eliminated as a diagonal block, so a fit
+costs O(rows k^2) for the k levels of all other factors.
+
+Quasi-likelihood is biased towards zero for factors with few calls per level (prompts), little for
+those with many (backends): estimates are corrected by a parametric bootstrap. Intervals come from
+the same draws of the ratio
+(s^2 + e) / (sigma^2 + e), with e the sampling variance of one level's effect: nearly pivotal, and
+finite where the estimate is zero.
+"""
+
+from collections.abc import Mapping
+from math import pi
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from flyball.diagnosis.edetector import Array
+
+Codes = NDArray[np.intp]
+
+LOGISTIC_VARIANCE = pi**2 / 3.0
+"""Of the latent outcome of a logit model, the residual that shares are taken of."""
+ROUNDS_MAX = 25
+SETTLED = 0.01
+LEAST = 1e-8
+FLAT = 1e3
+"""Variance of an effect of which nothing is known beforehand."""
+
+
+class Component(Struct, frozen=True, kw_only=True):
+    """Variance of one factor (logit squared, or the outcome's unit squared), its 95 % interval, and
+    its share of the whole variance."""
+
+    factor: str
+    levels: int
+    variance: float
+    low: float
+    high: float
+    share: float
+
+
+class Components(Struct, frozen=True, kw_only=True):
+    """All factors in the order given; `residual` = variance that no factor has."""
+
+    factors: tuple[Component, ...]
+    residual: float
+    mean: float
+
+
+class Model:
+    """Rows and their factors; each column holds level codes 0..n-1.
+
+    Raises ValueError for no rows, no factors or columns of unlike length.
+    """
+
+    def __init__(self, factors: Mapping[str, Codes], is_binary: bool = True) -> None:
+        lengths = {codes.size for codes in factors.values()}
+        if len(lengths) != 1 or not min(lengths):
+            raise ValueError("a model needs factors with one level per row, and rows")
+        self.names = tuple(factors)
+        self.levels = {name: int(codes.max()) + 1 for name, codes in factors.items()}
+        self.many = max(self.names, key=lambda name: self.levels[name])
+        self._is_binary = is_binary
+        self._order = np.argsort(factors[self.many], kind="stable")
+        self._level = factors[self.many][self._order]
+        rows = self._level.size
+        self._starts = np.flatnonzero(np.diff(self._level, prepend=-1))
+        self._place = np.cumsum(np.diff(self._level, prepend=-1) > 0) - 1
+        blocks, self._slices, at = [np.ones((rows, 1))], {}, 1
+        for name in self.names:
+            if name != self.many:
+                blocks.append(np.eye(self.levels[name])[factors[name][self._order]])
+                self._slices[name] = slice(at, at + self.levels[name])
+                at += self.levels[name]
+        self._design = np.concatenate(blocks, axis=1)
+
+    def fit(
+        self, outcome: Array, begin: Mapping[str, float] | None = None
+    ) -> tuple[dict[str, float], float, float, dict[str, float]]:
+        """Variance per factor, residual variance, mean (logit), sampling variance of a level.
+
+        `begin` = variances to begin at."""
+        y = outcome[self._order]
+        eta = np.full(y.size, self._begin(y))
+        variances = dict.fromkeys(
+            self.names, 0.2 if self._is_binary else float(y.var()) / 4.0 + LEAST
+        )
+        variances |= begin or {}
+        residual = LOGISTIC_VARIANCE if self._is_binary else float(y.var()) / 2.0 + LEAST
+        weights, beta = np.ones(y.size), np.zeros(1)
+        for _ in range(ROUNDS_MAX):
+            weights, working = self._working(y, eta, residual)
+            beta, eta, traces, squares = self._solve(weights, working, variances)
+            updated = {
+                name: max(
+                    LEAST,
+                    squares[name] / max(self.levels[name] - traces[name] / variances[name], 1e-3),
+                )
+                for name in self.names
+            }
+            if not self._is_binary:
+                used = 1.0 + sum(self.levels[n] - traces[n] / variances[n] for n in self.names)
+                residual = float(np.square(y - eta).sum()) / max(y.size - used, 1.0) + LEAST
+            moved = max(abs(updated[n] - variances[n]) / (variances[n] + 0.01) for n in self.names)
+            variances = updated
+            if moved < SETTLED:
+                break
+        return variances, residual, float(beta[0]), self._sampling(weights, variances)
+
+    def draw(
+        self, variances: Mapping[str, float], residual: float, mean: float, rng: np.random.Generator
+    ) -> Array:
+        """Outcomes of the same rows under these variances, in the rows' own order."""
+        eta = np.full(self._level.size, mean)
+        for name in self.names:
+            effect = np.sqrt(variances[name]) * rng.normal(size=self.levels[name])
+            if name == self.many:
+                eta += effect[self._level]
+            else:
+                eta += self._design[:, self._slices[name]] @ effect
+        if self._is_binary:
+            drawn = (rng.random(eta.size) < 1.0 / (1.0 + np.exp(-eta))).astype(np.float64)
+        else:
+            drawn = eta + np.sqrt(residual) * rng.normal(size=eta.size)
+        found = np.empty_like(drawn)
+        found[self._order] = drawn
+        return found
+
+    def _begin(self, y: Array) -> float:
+        mean = float(y.mean())
+        if not self._is_binary:
+            return mean
+        mean = min(max(mean, 1e-3), 1.0 - 1e-3)
+        return float(np.log(mean / (1.0 - mean)))
+
+    def _working(self, y: Array, eta: Array, residual: float) -> tuple[Array, Array]:
+        if not self._is_binary:
+            return np.full(y.size, 1.0 / residual), y
+        held = np.clip(eta, -8.0, 8.0)
+        p = 1.0 / (1.0 + np.exp(-held))
+        weights = p * (1.0 - p)
+        return weights, held + (y - p) / weights
+
+    def _solve(
+        self, weights: Array, working: Array, variances: Mapping[str, float]
+    ) -> tuple[Array, Array, dict[str, float], dict[str, float]]:
+        """One solution of the mixed model's equations: all effects but the many, the predictor, and
+        per factor the trace of its block of the inverse and its effects' sum of squares."""
+        weighted = self._design * weights[:, None]
+        cross = np.add.reduceat(weighted, self._starts, axis=0)
+        diagonal = np.add.reduceat(weights, self._starts) + 1.0 / variances[self.many]
+        right = np.add.reduceat(weights * working, self._starts)
+        left = self._design.T @ weighted - (cross / diagonal[:, None]).T @ cross
+        for name, part in self._slices.items():
+            left[part, part] += np.eye(self.levels[name]) / variances[name]
+        inverse = np.linalg.inv(left)
+        beta = inverse @ (weighted.T @ working - cross.T @ (right / diagonal))
+        many = (right - cross @ beta) / diagonal
+        eta = self._design @ beta + many[self._place]
+        traces = {n: float(np.trace(inverse[part, part])) for n, part in self._slices.items()}
+        squares = {n: float(np.square(beta[part]).sum()) for n, part in self._slices.items()}
+        spread = cross / diagonal[:, None]
+        traces[self.many] = float(
+            (1.0 / diagonal + ((spread @ inverse) * spread).sum(axis=1)).sum()
+        )
+        squares[self.many] = float(np.square(many).sum())
+        return beta, eta, traces, squares
+
+    def _sampling(self, weights: Array, variances: Mapping[str, float]) -> dict[str, float]:
+        """Variance of a level's effect about the mean of all levels if nothing were known of it
+        beforehand: what its own rows, and factors that are confounded with it, leave open."""
+        found = {self.many: float(np.mean(1.0 / np.add.reduceat(weights, self._starts)))}
+        weighted = self._design * weights[:, None]
+        cross = np.add.reduceat(weighted, self._starts, axis=0)
+        diagonal = np.add.reduceat(weights, self._starts) + 1.0 / variances[self.many]
+        left = self._design.T @ weighted - (cross / diagonal[:, None]).T @ cross
+        for name, part in self._slices.items():
+            prior = np.zeros(len(left))
+            for other, place in self._slices.items():
+                prior[place] = 1.0 / (variances[other] if other != name else FLAT)
+            block = np.linalg.inv(left + np.diag(prior))[part, part]
+            count = self.levels[name]
+            free = np.trace(block) - block.sum() / count
+            found[name] = float(free) / max(count - 1, 1)
+        return found
+
+
+def components(
+    factors: Mapping[str, Codes],
+    outcome: Array,
+    rng: np.random.Generator,
+    *,
+    is_binary: bool = True,
+    draws: int = 100,
+) -> Components:
+    """The variance of each factor with its interval. Raises ValueError as `Model` does."""
+    model = Model(factors, is_binary)
+    variances, residual, mean, sampling = model.fit(outcome)
+    # A world without the effect at all would say that no effect can be.
+    world = {name: max(variances[name], extra) for name, extra in sampling.items()}
+    ratios: dict[str, list[float]] = {name: [] for name in model.names}
+    for _ in range(draws):
+        again = model.fit(model.draw(world, residual, mean, rng), world)[0]
+        for name, extra in sampling.items():
+            ratios[name].append((again[name] + extra) / (world[name] + extra))
+    found = {}
+    for name, extra in sampling.items():
+        quantiles = np.maximum(np.quantile(ratios[name], (0.975, 0.5, 0.025)), LEAST)
+        found[name] = np.maximum((variances[name] + extra) / quantiles - extra, 0.0).tolist()
+    whole = sum(middle for _, middle, _ in found.values()) + residual
+    return Components(
+        factors=tuple(
+            Component(
+                factor=name,
+                levels=model.levels[name],
+                variance=middle,
+                low=low,
+                high=high,
+                share=middle / whole,
+            )
+            for name, (low, middle, high) in found.items()
+        ),
+        residual=residual,
+        mean=mean,
+    )
