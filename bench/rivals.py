@@ -30,6 +30,7 @@ PINNED = {
         " pydantic_core==2.46.* annotated-types typing-inspection numpy",
     ],
     "vidur": ["vidur==0.0.26"],
+    "river": ["river==0.22.*"],
 }
 
 
