@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flyball.authority.signer import Signer, key_text
-from flyball.cli.people import command
+from flyball.cli.people import command, show_state
 from support.doors import ran, shut, the_door
 
 
@@ -39,7 +39,7 @@ def test_what_waits_is_shown_and_confirmed_by_a_second_person(tmp_path: Path) ->
         assert ran(command, "confirm", order, *door.by("apo"))[0] == 1
         _, out, _ = ran(override, "loop:power", "hold", "--reason", "r", *door.by("bob"))
         assert ran(command, "confirm", out.split()[-1], *door.by("ada"))[0] == 0
-        code, out, _ = ran(command, "show", "-o", "json", *door.by("ada"))
+        code, out, _ = ran(show_state, "-o", "json", *door.by("ada"))
         assert code == 0 and json.loads(out)["you"] == {"name": "ada", "role": "admin"}
 
 
