@@ -195,7 +195,8 @@ def _payload_in(token: str, source: str, values: dict[str, Any]) -> bytes:
 
     made = Ed25519PrivateKey.generate()
     ed25519 = getattr(Algorithm, "Ed25519")  # noqa: B009 - not in the stubs
-    root = BiscuitKey.from_bytes(made.public_key().public_bytes_raw(), ed25519)  # type: ignore[call-arg]
+    public = made.public_key().public_bytes_raw()
+    root = BiscuitKey.from_bytes(public, ed25519)  # type: ignore[call-arg]
     copy = Biscuit.from_bytes(carrier(frame_of(bytes_of(token)), made), root)
     longer = copy.append(BlockBuilder(source, values))
     return parse(bytes(longer.to_bytes())).blocks[-1].payload

@@ -73,4 +73,5 @@ def biscuit_key(signer: Signer) -> "PrivateKey":
     from biscuit_auth import Algorithm, PrivateKey
 
     ed25519 = getattr(Algorithm, "Ed25519")  # noqa: B009 - not in the stubs
-    return PrivateKey.from_bytes(signer.private.private_bytes_raw(), ed25519)  # type: ignore[call-arg]
+    seed = signer.private.private_bytes_raw()
+    return PrivateKey.from_bytes(seed, ed25519)  # type: ignore[call-arg]

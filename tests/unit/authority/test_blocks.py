@@ -18,7 +18,8 @@ from flyball.authority.blocks import (
 from flyball.authority.refusals import MandateError
 from support.mandates import WIDE, T
 
-NAME = st.text(st.characters(exclude_categories=["C"], exclude_characters='"\\'), min_size=1, max_size=30)  # fmt: skip
+CHARACTER = st.characters(exclude_categories=["C"], exclude_characters='"\\')
+NAME = st.text(CHARACTER, min_size=1, max_size=30)  # fmt: skip
 NAMES = st.sets(NAME, max_size=4).map(lambda found: tuple(sorted(found)))
 NUMBER = st.one_of(st.none(), st.integers(0, 2**62))
 LIMITS = st.builds(

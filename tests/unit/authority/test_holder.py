@@ -55,8 +55,9 @@ def test_once_only() -> None:
 
 def test_another_request() -> None:
     for claims in (
-        {"htm": "GET"}, {"htu": "https://gate.example/v1/other"}, {"htu": "http://gate.example/v1/chat"},
-        {"htu": "https://other.example/v1/chat"}, {"htu": 7}, {"htu": "x"}, {"ath": "x"}, {"ath": None},
+        {"htm": "GET"}, {"htu": "https://gate.example/v1/other"}, {"htu": 7}, {"htu": "x"},
+        {"htu": "http://gate.example/v1/chat"}, {"htu": "https://other.example/v1/chat"},
+        {"ath": "x"}, {"ath": None},
         {"htu": "https://gate.example:99999/v1/chat"},
     ):  # fmt: skip
         assert refused(proof(KEY, TOKEN, **claims)) == "proof_mismatch"

@@ -94,7 +94,9 @@ WIDENED = {
     "models": 'check all model($x), {"m", "secret"}.contains($x);',
     "classes": 'check all class($x), {"a", "gold"}.contains($x);',
     "data_classes": 'check all data_class($x), {"public", "special"}.contains($x);',
-    "jurisdictions": 'check all jurisdiction($x, $in), $in.intersection({"EU", "US"}).length() > 0;',
+    "jurisdictions": (
+        'check all jurisdiction($x, $in), $in.intersection({"EU", "US"}).length() > 0;'
+    ),
     "budget": "check all spend($x), $x <= 99000000000;",
     "hops": "check all hops($x), $x <= 8;",
     "autonomy": "check all autonomy($x), $x <= 9;",

@@ -42,7 +42,10 @@ def test_mistakes(tmp_path: Path) -> None:
         (("--person", "a|b", "--for", "soon"), 2, "span of time"),
         (("--person", "a|b", "--for", "400d"), 1, "366 days"),
         (("--id-token", tmp_path / "x"), 2, "--issuer"),
-        (("--id-token", tmp_path / "x", "--issuer", "http://a.example", "--client-id", "c"), 2, "https"),
+        (
+            ("--id-token", tmp_path / "x", "--issuer", "http://a.example", "--client-id", "c"), 2,
+            "https",
+        ),
     ):  # fmt: skip
         done = run("mandate", "grant", "--root-key", root, *arguments)
         assert (done.exit_code, words in done.stderr) == (code, True), done.stderr

@@ -65,7 +65,8 @@ def _token(data: bytes, found: dict[str, Any]) -> "Biscuit | str":
     ed25519 = getattr(Algorithm, "Ed25519")  # noqa: B009 - not in the stubs
     key = bytes.fromhex(found["root_public_key"].removeprefix("ed25519/"))
     try:
-        return Biscuit.from_bytes(data, PublicKey.from_bytes(key, ed25519))  # type: ignore[call-arg]
+        root = PublicKey.from_bytes(key, ed25519)  # type: ignore[call-arg]
+        return Biscuit.from_bytes(data, root)
     except BiscuitValidationError:
         return "refused, but it is valid"
 

@@ -45,7 +45,8 @@ def suite(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
         (tmp_path / f"{name}.bc").write_bytes(bytes(token.to_bytes()))
     third = str(THIRD.public_key)
     samples = [
-        sample("checked", made["checked"], 'operation("read"); allow if true;', {"Ok": 0}, [None, None]),
+        sample("checked", made["checked"], 'operation("read"); allow if true;', {"Ok": 0},
+               [None, None]),
         sample("third", made["third"], "check if group(1) trusting " + third + "; allow if true;",
                {"Ok": 0}, [None, third]),
         sample("foreign", made["foreign"], "", {"Err": {"Format": {"Signature": "x"}}}, []),
