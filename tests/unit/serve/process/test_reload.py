@@ -130,3 +130,16 @@ def test_what_needs_a_restart_is_named(tmp_path: Path) -> None:
     assert fixed_changes(old, load(path)) == ["listen", "workers", "ledger"]
     assert fixed_changes(old, msgspec.structs.replace(old, digest="x")) == []
     assert stamp(tmp_path / "none") is None
+
+
+def test_who_may_act_changes_at_once_and_the_door_itself_with_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+
+    def with_door(text: str) -> Config:
+        path.write_text(FILE + (f"oversight: {{site: n, key: n.key, {text}}}\n" if text else ""))
+        return load(path)
+
+    old = with_door("port: 1")
+    assert fixed_changes(old, with_door("port: 1, two_persons: [resume]")) == []
+    assert fixed_changes(old, with_door("port: 2")) == ["oversight"]
+    assert fixed_changes(old, with_door("")) == ["oversight"]

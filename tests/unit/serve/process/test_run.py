@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flyball.serve.config import load
-from flyball.serve.process.run import Overrides, PortTaken, announcement, claim
+from flyball.serve.process.run import Overrides, PortTaken, announcement, claim, serve
 
 FILE = """
 version: v1
@@ -68,3 +68,13 @@ def test_the_announcement_names_what_is_served(file: Path) -> None:
         ":4321/metrics",
     ):
         assert words in text
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_door_that_cannot_be_opened_ends_the_start(
+    file: Path, capsys: pytest.CaptureFixture[str], workers: int
+) -> None:
+    file.write_text(file.read_text() + "oversight: {site: north, key: none.key}\n")
+    assert serve(file, Overrides(port=0, workers=workers)) == 2
+    told = capsys.readouterr().err
+    assert "oversight: " in told and "flyball people new-key north" in told
