@@ -1,4 +1,4 @@
-"""People act on what runs: a revocation or a stop admits nothing new, and cuts what is under way."""
+"""People act on what runs: a revocation or a stop lets nothing new in and cuts what is running."""
 
 import pytest
 

@@ -52,7 +52,7 @@ def bundles_set(state: State, event: BundlesSet, out: list[Command]) -> None:
     state.policy_heard_at = event.at
     if event.digests == before:
         return
-    found = state.library.authority(event.digests)
+    found = state.bundles.authority(event.digests)
     state.authority = found or Missing(event.digests)
     state.governed = bool(event.digests)
     if found is None:

@@ -61,7 +61,7 @@ class State:
         self, fleet: Fleet, policy: Policy, run: str = "", library: Library | None = None
     ) -> None:
         self.run = run
-        self.library: Library = library or NoBundles()
+        self.bundles: Library = library or NoBundles()
         self.authority: Authority = Open()
         self.governed = False
         self.policy_heard_at: Seconds = 0.0

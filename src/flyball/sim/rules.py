@@ -22,9 +22,9 @@ class Rules:
 
     def __init__(self, shapes: Sequence[RuleShape]) -> None:
         self._timed = [(one.at_s, _read(one, i)) for i, one in enumerate(shapes)]
-        self.library: Library = NoBundles()
+        self.shelf: Library = NoBundles()
         if self._timed:
-            self.library = CedarLibrary({one.digest: one for _, one in self._timed})
+            self.shelf = CedarLibrary({one.digest: one for _, one in self._timed})
 
     def arm(self, clock: Clock, driver: Driver, cores: Sequence[Core]) -> None:
         """Those from the beginning are in force; the others come at their time."""

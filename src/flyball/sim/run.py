@@ -139,7 +139,7 @@ class World:
             streams,
             scenario.tuned,
             scenario.loops,
-            rules.library,
+            rules.shelf,
         )
         skews_s = [seconds_from_ms(ms) for ms in scenario.gateways.skew_ms]
         self.driver = Driver(
