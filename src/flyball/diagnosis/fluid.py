@@ -26,7 +26,7 @@ NOMINAL: dict[str, float] = {
     "cost_gain": 0.05,
     "router_gain": 0.01,
     "autoscaler_gain": 0.35,
-    "util_target": 0.72,
+    "use_target": 0.72,
     "age": 5.0,  # seconds from a latency until the router reads it
     "filter_s": 5.0,  # time constant of the filter before the router
     "fast_c": 60.0,
@@ -123,12 +123,12 @@ def start(of: Array) -> Array:
     base = knob(of, "work_base")
     kept = np.clip((spare / 1.03 - base) / (1 - base), 0.3, 1.0)
     attempts = knob(of, "load") * 1.03
-    util = knob(of, "util_target")
+    in_use = knob(of, "use_target")
     slow = knob(of, "slow_rate") / work(kept, of)
-    share = np.clip(1.0 - util * slow / attempts, 0.1, 0.95)
-    replicas = share * attempts * work(kept, of) / (util * knob(of, "fast_rate"))
-    made[0] = knob(of, "fast_c") * util / (1 - util)
-    made[1] = knob(of, "slow_c") * util / (1 - util)
+    share = np.clip(1.0 - in_use * slow / attempts, 0.1, 0.95)
+    replicas = share * attempts * work(kept, of) / (in_use * knob(of, "fast_rate"))
+    made[0] = knob(of, "fast_c") * in_use / (1 - in_use)
+    made[1] = knob(of, "slow_c") * in_use / (1 - in_use)
     made[RETRIES] = knob(of, "load") * 0.03 * knob(of, "persistence")
     made[SHARE], made[KEPT], made[SPEED], made[ORDERED] = share, kept, 1.0, replicas
     return made
@@ -208,7 +208,7 @@ def period(states: Array, of: Array) -> Array:
     made[KEPT] = np.clip(kept - laws["cost_gain"] * over, KEPT_MIN, 1.0)
     wish = (
         ordered[0]
-        * np.maximum(busy / PERIOD_S / laws["util_target"], 1e-3) ** laws["autoscaler_gain"]
+        * np.maximum(busy / PERIOD_S / laws["use_target"], 1e-3) ** laws["autoscaler_gain"]
     )
     made[ORDERED] = np.concatenate([np.clip(wish, 1.0, laws["replicas_max"])[None], ordered[:-1]])
     return made

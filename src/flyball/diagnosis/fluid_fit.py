@@ -80,7 +80,7 @@ def fit(signals: Signals, known: dict[str, float] | None = None) -> Fit:
         spreads[f"{pool}_c"] = spread
     queue = mean["fast.queue"]
     # The autoscaler stands still on average: what it reads there is its target in the twin's law.
-    values["util_target"] = float(np.clip(queue / (queue + values["fast_c"]), 0.2, 0.97))
+    values["use_target"] = float(np.clip(queue / (queue + values["fast_c"]), 0.2, 0.97))
     spreads |= _curve(signals, values, mean)
     failed = mean.get("plant.quality_failed_per_s", 0.0) + mean.get("plant.late_per_s", 0.0)
     if failed > 0 and signals.has("plant.retries_per_s"):

@@ -90,7 +90,7 @@ def _rounds(
         # The first that is not safe bounds the margin, whatever lies beyond it.
         first = np.where(good.all(axis=0), len(shares), np.argmin(good, axis=0))
         if turn == 0:
-            reached = good.all(axis=0)
+            reached = np.asarray(good.all(axis=0))
         edges = np.concatenate([low[None], factors, high[None]])
         row, column = np.indices((width, copies))
         low[:] = edges[first, row, column]

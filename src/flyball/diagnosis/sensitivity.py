@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from flyball.units import Ratio, Seconds
+from flyball.units import Seconds
 
 Array = np.ndarray[Any, Any]
 
-DISK_TARGET = 0.67
 # Rows of one segment of the spectral average; half of them overlap the next.
 SEGMENT = 20
 _PULL = 1e-9
@@ -46,15 +45,6 @@ class Peak(Struct, frozen=True, kw_only=True):
     high: float
     at_rad_s: float
     loop: int
-
-
-class ProbeCost(Struct, frozen=True, kw_only=True):
-    """What the dither itself costs, each as (with - without): measured where both were run, or
-    predicted by the twin. `bad` = share of tasks, `latency` and `spend` as shares of themselves."""
-
-    bad: Ratio
-    latency: Ratio
-    spend: Ratio
 
 
 def closed(loop_gain: Array) -> Array:

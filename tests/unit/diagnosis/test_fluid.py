@@ -20,10 +20,10 @@ def test_the_nominal_point_of_rest() -> None:
     knobs = fluid.theta()
     states = rest(knobs)
     assert states[0, 0] == pytest.approx(60 * 0.72 / 0.28, rel=1e-5)
-    spend, difference, util = fluid.outputs(states, knobs)[:, 0]
+    spend, difference, in_use = fluid.outputs(states, knobs)[:, 0]
     assert spend == pytest.approx(1.0, abs=1e-5)
     assert difference == pytest.approx(0.0, abs=1e-5)
-    assert util == pytest.approx(0.72, abs=1e-5)
+    assert in_use == pytest.approx(0.72, abs=1e-5)
     assert fluid.harm(states, knobs)[0] == pytest.approx(0.0305, abs=2e-4)
 
 

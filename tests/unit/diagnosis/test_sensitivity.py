@@ -8,7 +8,9 @@ from flyball.diagnosis.sensitivity import SEGMENT, closed, disk_margin, measured
 SEED = 17
 
 
-def integrator(gain: float, rows: int, delay: int = 1, noise: float = 0.0) -> tuple:
+def integrator(
+    gain: float, rows: int, delay: int = 1, noise: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """u = x + d; x moves by -gain * u, `delay` rows late: S(z) is known in closed form."""
     print(f"seed {SEED}")
     chance = np.random.default_rng(SEED)

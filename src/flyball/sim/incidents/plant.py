@@ -54,7 +54,7 @@ class Settings(Struct, kw_only=True):
     cost_gain: Any = 0.05
     router_gain: Any = 0.01
     autoscaler_gain: Any = 0.35
-    util_target: Any = 0.72
+    use_target: Any = 0.72
     power_cap: Any = 46.0
     replicas_max: Any = 400.0
     tokens: Any = 1.0  # work of an attempt, as a multiple
@@ -81,7 +81,7 @@ class Plant:
         self.filtered, self.seen = 0 * one, np.zeros((max(laws.age_s, 1), copies))
         self.burst, self.slow_latency, self.moved = 0 * one, 5 * one, 0 * one
         self.spent, self.used = 0 * one, 0 * one
-        self.offsets = dict.fromkeys(DITHER, 0 * one)
+        self.offsets: dict[str, Array] = dict.fromkeys(DITHER, 0 * one)
         self.row = np.zeros((len(COLUMNS), copies))
         low, high = laws.backoff_s
         self.returns = np.full(high - low + 1, 1.0 / (high - low + 1))
@@ -209,7 +209,7 @@ class Plant:
             self.kept = np.clip(self.kept - settings.cost_gain * over, 0.05, 1.0)
             self.spent = np.zeros(self.copies)
         if "autoscaler" in due:
-            ratio = np.maximum(self.used / 30.0 / settings.util_target, 1e-3)
+            ratio = np.maximum(self.used / 30.0 / settings.use_target, 1e-3)
             wish = self.ordered[0] * ratio**settings.autoscaler_gain
             wish = np.clip(wish, 1.0, settings.replicas_max)
             self.ordered = np.concatenate([wish[None], self.ordered[:-1]])

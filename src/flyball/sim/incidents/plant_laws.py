@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 # of servers with a queue before them.
 QueueLaw = Literal["batching", "saturating", "slots"]
 # Utilisation at rest of the fast and of the slow pool, where the laws are made to agree.
-_UTIL = np.array([[0.72], [0.63]])
+_USE = np.array([[0.72], [0.63]])
 _SHARP = 3.0
 
 
@@ -52,11 +52,11 @@ def scales(laws: Laws) -> Array:
     """The c of both pools, [2, 1], such that every law has the first one's queue and throughput at
     rest."""
     c = np.array([[laws.fast_c], [laws.slow_c]])
-    held = _UTIL / (1.0 - _UTIL)
+    held = _USE / (1.0 - _USE)
     if laws.queue == "saturating":
-        return c * held / -np.log1p(-_UTIL)
+        return c * held / -np.log1p(-_USE)
     if laws.queue == "slots":
-        return c * held * (_UTIL**-_SHARP - 1.0) ** (1.0 / _SHARP)
+        return c * held * (_USE**-_SHARP - 1.0) ** (1.0 / _SHARP)
     return c
 
 
