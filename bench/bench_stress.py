@@ -15,10 +15,10 @@ from flyball.diagnosis.propensity import effects
 from plants_drift import pairs, routed
 
 SEED = 6_000
-DRAWS = 3_000
-ROUTED_DRAWS = 150
+DRAWS = 2_000
+ROUTED_DRAWS = 100
 ROUTED_ROWS = 40_000
-MIXED_DRAWS = 60
+MIXED_DRAWS = 30
 
 
 def paired_rows() -> list[dict[str, Any]]:
@@ -102,7 +102,7 @@ def mixed_rows() -> list[dict[str, Any]]:
     alarms = []
     for _ in range(MIXED_DRAWS):
         outcome = Model(columns).draw(truth, 1.0, 2.5, rng)
-        for one in components(columns, outcome, rng, draws=40).factors:
+        for one in components(columns, outcome, rng, draws=25).factors:
             inside[one.factor].append(one.low <= truth[one.factor] <= one.high)
             if one.factor == "transition":
                 alarms.append(one.low > 0.0)
