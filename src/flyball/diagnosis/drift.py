@@ -1,5 +1,4 @@
-"""What is found of drift: which layer is no longer as it was accepted, with the model's weights the
-same?
+"""Which layer is no longer as it was accepted, with the weights of the model the same?
 
     FB-401  a control-layer stream drifts (who goes where, retries, truncation, refusals)
     FB-402  an inference-layer stream drifts (latency beyond what was predicted, cache hits)
