@@ -1,4 +1,4 @@
-"""People act on what runs: a revocation or a stop lets nothing new in and cuts what is running."""
+"""People act on what runs: a revocation or a stop lets nothing in and cuts what is running."""
 
 import pytest
 
@@ -69,7 +69,7 @@ def test_a_request_that_waits_is_refused_when_its_mandate_goes() -> None:
         "class:chat",
         "model:m",
         "principal:agent-7",
-        "session:https://id.example|ann/agent-7/s",
+        "session:https:%2F%2Fid.example|ann/agent-7/s",
     ],
 )
 def test_a_stop_ends_what_it_names_until_it_is_lifted(scope: str) -> None:

@@ -185,3 +185,21 @@ def test_a_record_of_an_opaque_key_without_policy_says_nothing_of_authority() ->
     (ended,) = core.handle(Served(1.5, "r1", 200, output_tokens=5))
     assert isinstance(ended, Record) and isinstance(ended.record, Outcome)
     assert not ended.record.spent_micro_usd
+
+
+def test_no_name_can_be_made_up_to_reach_anothers_session_or_scope() -> None:
+    from flyball.governor.mandates import Party
+
+    pairs = [
+        (mandate("a", human="i|ann", delegates=("bob/x",)), mandate("b", human="i|ann/bob")),
+        (
+            mandate("a", delegates=("x",), tenant="y', 1, 0"),
+            mandate("b", delegates=("x', 'y",), tenant="1"),
+        ),
+    ]
+    for one, other in pairs:
+        mine, theirs = Party(one), Party(other)
+        assert mine.owner != theirs.owner or mine.who != theirs.who
+        assert mine.who != theirs.who
+    ann, bob = Party(pairs[0][0]), Party(mandate("c", human="i|ann/bob", delegates=("x",)))
+    assert ann.owner != bob.owner

@@ -31,18 +31,16 @@ class Party:
             models=mandate.models,
             jurisdictions=mandate.jurisdictions,
         )
-        # Two people's agents may have the same name: their sessions must not be one.
-        self.owner = f"{mandate.human}/{mandate.actor}"
-        self.kind = "mandate " + ",".join(sorted(mandate.jurisdictions))
-        self.who = "|".join(
-            (
-                self.kind,
-                self.owner,
-                mandate.tenant,
-                str(len(mandate.delegates)),
-                str(mandate.autonomy),
-            )
-        )
+        # Two people's agents may have the same name: their sessions must not be one, and no name
+        # may be made up so that two parties read alike.
+        self.owner = f"{_escaped(mandate.human)}/{_escaped(mandate.actor)}"
+        self.kind = f"mandate {sorted(mandate.jurisdictions)}"
+        depth, autonomy = len(mandate.delegates), mandate.autonomy
+        self.who = repr((self.kind, self.owner, mandate.tenant, depth, autonomy))
+
+
+def _escaped(name: str) -> str:
+    return name.replace("%", "%25").replace("/", "%2F")
 
 
 class Mandates:

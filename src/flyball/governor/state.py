@@ -31,7 +31,7 @@ from flyball.model.decision import LoopAction
 from flyball.model.fleet import Fleet
 from flyball.model.request import Principal
 from flyball.model.signals import Settled
-from flyball.model.verdict import Place
+from flyball.model.verdict import Place, Subject
 from flyball.pricing.problem import Problem
 from flyball.units import Seconds
 
@@ -156,6 +156,7 @@ class State:
         """
         self.scopes: dict[tuple[str, ...], Scope] = {}
         self.scopes_made: dict[tuple[str, ...], Scope] = {}
+        self.subjects: dict[tuple[str, str, str], Subject] = {}
         self.loop_leave.clear()
 
     def _shape(self, count: int) -> None:

@@ -7,7 +7,7 @@ lets anything through.
 from typing import Any
 
 from flyball.governor.flight import Flight
-from flyball.governor.state import State
+from flyball.governor.state import ALIASES_MAX, State
 from flyball.model.verdict import Action, Circumstances, Place, Subject, Verdict
 from flyball.units import MS_PER_S
 
@@ -41,6 +41,20 @@ def subject_of(flight: Flight, model: str, action: Action = "infer", loop: str =
         latency_class_ms=round(MS_PER_S * (klass.promise.e2e_s or klass.promise.ttft_s)),
         **whose,
     )
+
+
+def known_subject(state: State, flight: Flight, model: str) -> Subject:
+    """The subject of an inference, kept until classes or policies change: most requests have been
+    asked about before."""
+    party = flight.party
+    whose = flight.principal.name if party is None else party.who
+    key = (whose, flight.klass.name, model)
+    found = state.subjects.get(key)
+    if found is None:
+        if len(state.subjects) >= ALIASES_MAX:
+            state.subjects.clear()
+        found = state.subjects[key] = subject_of(flight, model)
+    return found
 
 
 def mask(state: State, subject: Subject) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from flyball.governor.commands import Command
 from flyball.governor.endpoint import EndpointState
 from flyball.governor.flight import Flight
 from flyball.governor.request.afford import afford, cost_at, has_budget
-from flyball.governor.request.asked import decide, subject_of
+from flyball.governor.request.asked import decide, known_subject
 from flyball.governor.request.leave import may
 from flyball.governor.request.pick import Choice, Wait
 from flyball.governor.request.tier import pick_tier
@@ -102,7 +102,7 @@ def _asked(state: State, flight: Flight, at: Seconds, endpoint: EndpointState) -
     """Policy's answer; approvals are shown to it only if it says no without them."""
     grant = flight.granted
     model = grant.model if grant is not None and grant.model else flight.head.model
-    subject = subject_of(flight, model)
+    subject = known_subject(state, flight, model)
     place = state.places[endpoint.pool_index]
     verdict = decide(state, subject, _circumstances(state, flight, at, endpoint, ()), place)
     if verdict.allowed:
