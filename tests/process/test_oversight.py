@@ -1,6 +1,7 @@
 """Do people's orders reach every worker of a real gateway, and only theirs?"""
 
 import json
+import os
 import re
 import signal
 import time
@@ -48,6 +49,12 @@ def test_orders_reach_every_worker_until_the_person_is_taken_off(
     told = ada.order(order)
     assert told["is_new"] and not ada.order(order)["is_new"]
     assert all(b"stopped" in found.ask() for _ in range(12))
+    if workers == 2:
+        os.kill(found.children()[0], signal.SIGKILL)
+        found.until("worker-ended")
+        time.sleep(1.5)
+        assert len(found.children()) == 2, "it was started again"
+        assert all(b"stopped" in found.ask() for _ in range(24)), "and knows what is stopped"
     with pytest.raises(SystemExit):
         bob.order(Stop(id="s2", by="bob", reason="r", made_at=time.time(), scope="all",
                        is_stopped=True))  # fmt: skip

@@ -60,7 +60,10 @@ class Surroundings(Struct, frozen=True):
 
 
 class Door:
-    """Make it on the running loop: it reads what was told before, then `start`. DoorFault."""
+    """Make it on the running loop: it reads what was told before (`standing`), then `start`.
+
+    Raises DoorFault.
+    """
 
     def __init__(
         self, section: OversightSection, around: Surroundings, tls: ssl.SSLContext | None = None
@@ -106,9 +109,7 @@ class Door:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Put in force what was told before, listen, and follow the others."""
-        for event in self.standing():
-            self._around.tell(event)
+        """Listen, and follow the others. What was told before is `standing`."""
         self._tasks = [asyncio.create_task(self._open(), name="door")]
         self._tasks += [asyncio.create_task(one.run(), name=one.name) for one in self._followers]
 
@@ -131,7 +132,7 @@ class Door:
             self._orders.adopt(section)
 
     def standing(self) -> list[Revoked | StopSet | FeedHeard]:
-        """All that is in force, for a worker that starts."""
+        """All that is in force: what a governor must know before its first client."""
         at = self._around.now()
         self._standing = [one for one in self._standing if not _is_past(one, at)]
         return [*self._standing, *self._heard.values()]

@@ -161,6 +161,8 @@ class Control:
         try:
             await self._until_ready()
             self._feed(in_force(self._center.config, self._center.now()))
+            for event in self._center.standing():
+                self._feed(event)
             self._center.start()
             self._on_ready()
             tick_s = self._center.config.policy.tick_s
@@ -259,6 +261,9 @@ class Control:
         await link.attach(ours)
         slot.link = link
         slot.silent_looks = 0
+        standing = cast("list[Shared]", self._center.standing())
+        for begin in range(0, len(standing), SHARED_MAX):  # before it opens its listener
+            link.send(Feed(standing[begin : begin + SHARED_MAX]))
         link.send(Configure(encode_config(self._center.config), self._generation))
         detail = self._center.recorder.detail
         now = self._center.now()
@@ -266,9 +271,6 @@ class Control:
         if self._center.board.version:
             first.append(BoardReceived(now, self._center.board))
         link.send(Feed(first))
-        standing = cast("list[Shared]", self._center.standing())
-        for begin in range(0, len(standing), SHARED_MAX):
-            link.send(Feed(standing[begin : begin + SHARED_MAX]))
         if self._stopping.is_set():
             link.send(Drain(0.0))
         return closed

@@ -153,6 +153,7 @@ class Whole:
                 page=self._page,
                 quotes=QuoteTable(QuoteTable.create(1), 1),
                 is_shared=False,
+                told=center.standing(),
             )
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._end)

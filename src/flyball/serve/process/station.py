@@ -7,7 +7,7 @@ and each worker have exactly one.
 import asyncio
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -187,12 +187,16 @@ async def open_station(
     page: AskPage,
     quotes: QuoteTable,
     is_shared: bool,
+    told: Sequence[Event] = (),
 ) -> Station:
-    """A gateway that accepts clients. `is_shared` = other workers listen on the port as well.
+    """A gateway that accepts clients. `is_shared` = other workers listen on the port as well;
+    `told` = what its governor must know before the first client comes.
 
     Raises OSError if the address cannot be had.
     """
     station = Station(config, worker, clock or Clock(worker), sinks, condition, page, quotes)
+    for event in told:
+        station.feed(event)
     await station.open(host, port, listen_tls(config), is_shared)
     return station
 

@@ -138,6 +138,7 @@ class Worker:
         self._station: Station | None = None
         self._started: asyncio.Future[Configure] = asyncio.get_running_loop().create_future()
         self._latest: Configure | None = None
+        self._early: list[Shared] = []
         self._ended = asyncio.Event()
         self._end_s: Seconds = 0.0
         self._generation = 0
@@ -187,6 +188,9 @@ class Worker:
 
     def _catch_up(self, station: Station, start: Configure) -> None:
         """Take what was told while the listener was being opened."""
+        early, self._early = self._early, []
+        for event in early:
+            station.feed(event)
         if self._latest is not start and self._latest is not None:
             self._configure(station, self._latest)
         if self._board.version:
@@ -194,6 +198,7 @@ class Worker:
         self._ledger_moved()
 
     async def _open(self, config: Config) -> Station:
+        told, self._early = self._early, []
         return await open_station(
             config,
             worker=self._place.worker,
@@ -212,6 +217,7 @@ class Worker:
             page=self._ask,
             quotes=self._quotes,
             is_shared=True,
+            told=told,
         )
 
     def _record(self, record: Record) -> None:
@@ -297,6 +303,8 @@ class Worker:
             self._board = event.board
         if self._station is not None:
             self._station.feed(event)
+        else:
+            self._early.append(event)
 
     def _on_configure(self, frame: Configure) -> None:
         """The first configuration starts this worker, later ones replace it."""
