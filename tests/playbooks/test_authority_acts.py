@@ -128,3 +128,11 @@ def test_each_worker_records_what_it_cut_and_the_control_the_act() -> None:
     for core, cut in ((busy, 1), (control, 0)):
         records = [c.record for c in core.handle(event) if isinstance(c, Record)]
         assert next(r for r in records if isinstance(r, RevocationSet)).cut == cut
+
+
+def test_who_was_revoked_as_a_person_stands_apart_from_blocks() -> None:
+    core = Governor(fleets.fleet(), fleets.policy())
+    event = Revoked(9.0, "hq", 8, ("b1",), "ann", "left", made_at=8.5, subjects=("human:i|eve",))
+    records = [c.record for c in core.handle(event) if isinstance(c, Record)]
+    act = next(r for r in records if isinstance(r, RevocationSet))
+    assert (act.ids, act.subjects, act.made_at) == (("b1",), ("human:i|eve",), 8.5)

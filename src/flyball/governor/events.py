@@ -234,12 +234,24 @@ class Metered(Struct, frozen=True, tag=True):
     value: float
 
 
+class BundleOrigin(Struct, frozen=True):
+    """Where a bundle comes from: its role here, its version, and who signed it."""
+
+    role: str
+    version: int
+    signers: tuple[str, ...] = ()
+
+
 class BundlesSet(Struct, frozen=True, tag=True):
-    """These policy bundles are in force from now on (digests, workload first; () = none)."""
+    """These policy bundles are in force from now on (digests, workload first; () = none).
+
+    `origins` = one for each digest, or () where nothing is known of them.
+    """
 
     at: Seconds
     digests: tuple[str, ...]
     by: str = ""
+    origins: tuple[BundleOrigin, ...] = ()
 
 
 class Revoked(Struct, frozen=True, tag=True):

@@ -8,7 +8,7 @@ from flyball.governor.promises import Guarantee
 from flyball.governor.scope import Scope
 from flyball.model.mandate import Approval, MicroUsd
 from flyball.model.request import Principal, RequestClass, RequestHead
-from flyball.model.verdict import Verdict
+from flyball.model.verdict import Question, Verdict
 from flyball.units import Seconds, Usd
 
 ANYONE = Principal(name="anonymous", key_sha256="")
@@ -62,7 +62,7 @@ class Flight:
     `e2e_s` = by when it should be whole, `deadline_s` = by when it must be, or be refused early
     (both from arrival here, the client's network taken off; 0 = not promised). `z` above 0 = they
     are to be kept with that many deviations to spare. `owner` = whose sessions it may continue,
-    `party` = its mandate, `verdict` = what policy said last, `reserved` = micro-USD set aside of
+    `party` = its mandate, `verdict` = what policy said last, to the question `asked`; `reserved` = micro-USD set aside of
     the mandate's budgets and `spent` = what is taken of that already.
     """
 
@@ -70,6 +70,7 @@ class Flight:
         "advice",
         "approvals",
         "arrived_at",
+        "asked",
         "attempt",
         "attempts_max",
         "bid_usd",
@@ -135,6 +136,7 @@ class Flight:
         self.owner = ANYONE.name
         self.party: Party | None = None
         self.verdict: Verdict | None = None
+        self.asked: Question | None = None
         self.approvals: tuple[Approval, ...] = ()
         self.reserved: MicroUsd = 0
         self.spent: MicroUsd = 0

@@ -91,7 +91,7 @@ class Mandates:
         for block in mandate.chain:
             if block in self._revoked:
                 return f"block {block[:16]} of its chain"
-        for subject in subjects_of(mandate):
+        for subject in mandate.subjects:
             if mandate.not_before <= self._subjects.get(subject, float("-inf")):
                 return f"all of {subject}"
         party.checked = self.revocations
@@ -131,8 +131,7 @@ class Mandates:
         return {
             name: party
             for name, party in self.parties.items()
-            if party.mandate.not_before <= made_at
-            and not wanted.isdisjoint(subjects_of(party.mandate))
+            if party.mandate.not_before <= made_at and not wanted.isdisjoint(party.mandate.subjects)
         }
 
     def hear(self, event: FeedHeard) -> None:
@@ -140,12 +139,3 @@ class Mandates:
         if event.feed in self.rules.feeds:
             last = self._heard.get(event.feed, float("-inf"))
             self._heard[event.feed] = max(last, event.at)
-
-
-def subjects_of(mandate: Mandate) -> tuple[str, ...]:
-    """How a revocation names the person behind it, and the person's session."""
-    human = f"human:{mandate.human}"
-    if not mandate.session:
-        return (human,)
-    issuer = mandate.human.partition("|")[0]
-    return human, f"session:{issuer}|{mandate.session}"

@@ -11,6 +11,7 @@ from flyball.governor.commands import Command, LendBudget, Notice, Record, TellB
 from flyball.governor.events import (
     BudgetLent,
     BudgetTold,
+    BundleOrigin,
     BundlesSet,
     FeedHeard,
     Revoked,
@@ -73,14 +74,16 @@ def _record_bundles(
     for place, digest in enumerate(event.digests or ("",)):
         if digest and digest in before:
             continue
+        origin = event.origins[place] if event.origins else BundleOrigin(ROLES[min(place, 1)], 0)
         record = BundleSet(
             id=state.record_id("bundle"),
             at=event.at,
             digest=digest,
-            role=ROLES[min(place, 1)],
-            version=0,
+            role=origin.role,
+            version=origin.version,
             in_force=is_at_hand,
             reason="" if is_at_hand else "it is not at hand here",
+            signers=origin.signers,
             replaced=before[place] if place < len(before) else "",
             by=event.by,
         )
@@ -140,11 +143,13 @@ def revoked(state: State, event: Revoked, out: list[Command]) -> None:
             at=event.at,
             feed=event.feed,
             sequence=event.sequence,
-            ids=(*event.ids, *event.subjects),
+            ids=event.ids,
             by=event.by,
             reason=event.reason,
             cut=ended,
             effect_s=_since(event.made_at, event.at),
+            subjects=event.subjects,
+            made_at=event.made_at,
         )
         out.append(Record(record))
 

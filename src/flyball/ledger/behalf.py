@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
+from flyball.ledger.entitled import voids
 from flyball.ledger.section import Section, Table, utc
 from flyball.model.acts import BundleSet, MandateSet, RevocationSet
 from flyball.model.decision import Intent, Record, Warrant
+from flyball.model.mandate import subjects_named
 from flyball.units import Seconds
 
 _SHORT = 16
@@ -16,12 +18,15 @@ def acts_about(intent: Intent, acts: Iterable[Record]) -> list[Record]:
     if not isinstance(warrant, Warrant):
         return []
     chain, bundles = set(warrant.chain), set(warrant.bundles)
+    subjects = subjects_named(warrant.human, warrant.session) if warrant.human else ()
     found: list[Record] = []
     for act in acts:
         if isinstance(act, MandateSet):
             is_one = act.chain[-1] in chain
         elif isinstance(act, RevocationSet):
-            is_one = bool(chain.intersection(act.ids))
+            is_one = bool(chain.intersection(act.ids)) or any(
+                voids(act, subject, warrant) for subject in subjects
+            )
         else:
             is_one = isinstance(act, BundleSet) and act.in_force and act.digest in bundles
         if is_one:
@@ -86,7 +91,8 @@ def _told(act: Record, at: Seconds) -> list[str]:
         ]
     if isinstance(act, RevocationSet):
         when = "before it was placed" if act.at <= at else "after it was placed"
-        return [f"{act.by} revoked the mandate at {utc(act.at)}, {when}: {act.reason}."]
+        what = f"all of {', '.join(act.subjects)}" if act.subjects else "the mandate"
+        return [f"{act.by} revoked {what} at {utc(act.at)}, {when}: {act.reason}."]
     return []
 
 

@@ -11,6 +11,7 @@ from operator import itemgetter
 
 from flyball.model.acts import BundleSet, MandateSet, Oversight, RevocationSet
 from flyball.model.decision import Intent, Record, Warrant
+from flyball.model.mandate import subjects_named
 from flyball.units import Seconds
 
 EFFECT_S: Seconds = 0.25
@@ -42,6 +43,7 @@ class Entitlement:
         self._is_cut = is_cut
         self.mandates: dict[str, MandateSet] = {}
         self.revoked: dict[str, RevocationSet] = {}
+        self.voided: dict[str, list[RevocationSet]] = {}
         self.bundles: dict[str, Timeline] = {}
         self._humans: dict[str, str] = {}
         self._stops: dict[str, Timeline] = {}
@@ -56,6 +58,8 @@ class Entitlement:
         elif isinstance(act, RevocationSet):
             for one in act.ids:
                 self.revoked.setdefault(one, act)
+            for one in act.subjects:
+                self.voided.setdefault(one, []).append(act)
         elif isinstance(act, BundleSet):
             if act.in_force:
                 self.bundles.setdefault(act.role, Timeline()).turn(act.at, act.digest)
@@ -73,6 +77,7 @@ class Entitlement:
         if not isinstance(warrant, Warrant):
             return
         yield from self._void(intent, warrant)
+        yield from self._left_out(intent, warrant)
         yield from self._unlike(intent, warrant)
         yield from self._bundles(intent, warrant)
         for name in warrant.approvals:
@@ -94,6 +99,18 @@ class Entitlement:
                     f"{intent.id} was placed {intent.at - known.expires_at:.2f} s after its "
                     f"mandate {one} had expired."
                 )
+
+    def _left_out(self, intent: Intent, warrant: Warrant) -> Iterator[str]:
+        """Whether all that the person had been granted by then was void."""
+        if not warrant.human or not self.voided:
+            return
+        for subject in subjects_named(warrant.human, warrant.session):
+            for end in self.voided.get(subject, ()):
+                if voids(end, subject, warrant) and intent.at > end.at + EFFECT_S:
+                    yield (
+                        f"{intent.id} was placed {intent.at - end.at:.2f} s after {end.by} revoked "
+                        f"all of {subject} ({end.id})."
+                    )
 
     def _unlike(self, intent: Intent, warrant: Warrant) -> Iterator[str]:
         """What it says of its mandate against what the record of that mandate says."""
@@ -134,3 +151,8 @@ class Entitlement:
             turns = self._stops.get(scope)
             if turns is not None and "" not in (found := turns.during(intent.at)):
                 yield f"{intent.id} was placed while {min(found)} had stopped {scope}."
+
+
+def voids(act: RevocationSet, subject: str, warrant: Warrant) -> bool:
+    """Whether the act makes void what that person or session had when the mandate was granted."""
+    return subject in act.subjects and warrant.granted_at <= (act.made_at or act.at)

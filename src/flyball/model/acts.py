@@ -51,7 +51,9 @@ class RevocationSet(Struct, frozen=True, kw_only=True, tag="revocation", tag_fie
     """Mandates were revoked: from this record on none of them admits anything.
 
     `feed` and `sequence` = whose event this is. `cut` = requests in flight that were ended here,
-    `effect_s` = from the event's making to the last of them.
+    `effect_s` = from the event's making to the last of them. `ids` = of blocks; `subjects` = people
+    and sessions ("human:ISSUER|SUBJECT", "session:ISSUER|SESSION") whose mandates granted up to
+    `made_at` (Unix seconds, 0 = `at`) are void.
     """
 
     id: str
@@ -63,6 +65,8 @@ class RevocationSet(Struct, frozen=True, kw_only=True, tag="revocation", tag_fie
     reason: str
     cut: int = 0
     effect_s: Seconds = 0.0
+    subjects: tuple[str, ...] = ()
+    made_at: Seconds = 0.0
 
 
 class Oversight(Struct, frozen=True, kw_only=True, tag="oversight", tag_field="kind"):

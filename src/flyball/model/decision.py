@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from flyball.model.acts import Act
+from flyball.model.verdict import Question
 from flyball.units import Ratio, Seconds, Tokens, Usd
 
 Rule = Literal["price", "fallback-stale-view", "fallback-mispredicted", "single", "probe", "hedge"]
@@ -66,6 +67,8 @@ class Warrant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `chain` = the mandate's revocation ids, root first, `human` = the person behind it, `actor` =
     who acts. `policies` = ids of those that decided, `bundles` = digests of all that were asked.
     `reserved_micro_usd` = what was set aside of the mandate's budgets, 0 = none has a limit.
+    `session` = the person's, `granted_at` = the mandate's `not_before` (Unix seconds): what is void
+    of a person or session is told by these. `asked` = the question that policy answered.
     """
 
     chain: tuple[str, ...] = ()
@@ -78,6 +81,9 @@ class Warrant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     obligations: tuple[str, ...] = ()
     approvals: tuple[str, ...] = ()
     reserved_micro_usd: int = 0
+    session: str = ""
+    granted_at: Seconds = 0.0
+    asked: Question | UnsetType = UNSET
 
 
 class Intent(Struct, frozen=True, kw_only=True, tag="intent", tag_field="kind"):

@@ -69,6 +69,19 @@ class Mandate(Struct, frozen=True, kw_only=True, gc=False):
         return self.chain[-1]
 
     @property
+    def subjects(self) -> tuple[str, ...]:
+        """How a revocation names the person behind it, and the person's session."""
+        return subjects_named(self.human, self.session)
+
+    @property
     def actor(self) -> str:
         """Who acts: the last delegate, or the human."""
         return self.delegates[-1] if self.delegates else self.human
+
+
+def subjects_named(human: str, session: str) -> tuple[str, ...]:
+    """How a revocation names a person ("issuer|subject"), and that person's session ("" = none)."""
+    person = f"human:{human}"
+    if not session:
+        return (person,)
+    return person, f"session:{human.partition('|')[0]}|{session}"

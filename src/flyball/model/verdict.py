@@ -15,7 +15,7 @@ from flyball.units import Seconds, Tokens
 Action = Literal["infer", "toolCall", "spill", "truncate", "retry", "cap", "demote"]
 
 
-class Subject(Struct, frozen=True, kw_only=True):
+class Subject(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What policy may read of a request that is the same for all of its kind. "" = not known.
 
     `principal` = who acts; `human` = the person behind it ("" where an opaque key has none);
@@ -39,7 +39,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     latency_class_ms: int = 0
 
 
-class Circumstances(Struct, frozen=True, kw_only=True, gc=False):
+class Circumstances(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What differs from one request to the next."""
 
     at: Seconds
@@ -53,7 +53,7 @@ class Circumstances(Struct, frozen=True, kw_only=True, gc=False):
     approvals: tuple[Approval, ...] = ()
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class Place(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What policy may read of a pool. `cost_micro_usd_per_ktok` = money for 1,000 answer tokens."""
 
     pool: str
@@ -65,6 +65,14 @@ class Place(Struct, frozen=True, kw_only=True):
     certificates: tuple[str, ...] = ()
     network_ms_p95: int = 0
     cost_micro_usd_per_ktok: MicroUsd = 0
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """All that policy was asked: who wants what, under which circumstances, and where."""
+
+    subject: Subject
+    circumstances: Circumstances
+    place: Place
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

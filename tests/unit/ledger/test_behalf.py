@@ -36,6 +36,15 @@ def test_each_step_from_the_human_on() -> None:
     assert "outside of this gateway" in section.table.rows[0][2]
 
 
+def test_what_ended_all_of_a_person_is_told_and_what_was_granted_later_is_not_touched() -> None:
+    act = records.revocation(ids=(), subjects=(f"human:{HUMAN}",))
+    it = placed(granted_at=T0)
+    assert acts_about(it, [act]) == [act]
+    lines = authority_section(it, [act]).lines
+    assert any(f"{HUMAN} revoked all of human:{HUMAN} at" in line for line in lines)
+    assert acts_about(placed(granted_at=T0 + 500.0), [act]) == []
+
+
 def test_strangers_acts_are_left_out() -> None:
     others = [
         records.mandate_set(chain=("99" * 16,)),

@@ -42,6 +42,20 @@ def test_after_a_revocation_of_any_block_of_the_chain_nothing_may_be_placed(one:
     assert told(placed(T0 + 101.0, chain=("99" * 16,)), act) == []
 
 
+@pytest.mark.parametrize("subject", [f"human:{HUMAN}", "session:https://id.example|s-7"])
+def test_after_a_person_or_session_was_revoked_what_was_granted_before_is_void(
+    subject: str,
+) -> None:
+    act = records.revocation(T0 + 100.0, subjects=(subject,), ids=(), made_at=T0 + 99.5)
+    late = placed(T0 + 101.0, session="s-7", granted_at=T0 + 99.0)
+    assert told(late, act) == [
+        f"{late.id} was placed 1.00 s after {HUMAN} revoked all of {subject} ({act.id})."
+    ]
+    again = placed(T0 + 101.0, session="s-7", granted_at=T0 + 99.8)
+    assert told(again, act) == [] == told(placed(T0 + 100.1, session="s-7"), act)
+    assert told(placed(T0 + 101.0, human="https://id.example|olav", session="s-8"), act) == []
+
+
 def test_after_its_expiry_nothing_may_be_placed() -> None:
     found = told(placed(T0 + 3601.0), records.mandate_set())
     assert len(found) == 1 and "1.00 s after its mandate" in found[0]

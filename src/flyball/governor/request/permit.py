@@ -18,7 +18,7 @@ from flyball.governor.request.tier import pick_tier
 from flyball.governor.state import State
 from flyball.model.faults import Refusal
 from flyball.model.mandate import Approval
-from flyball.model.verdict import Circumstances, Verdict
+from flyball.model.verdict import Circumstances, Question, Verdict
 from flyball.units import Seconds
 
 PLACEMENT = "placement"
@@ -104,16 +104,19 @@ def _asked(state: State, flight: Flight, at: Seconds, endpoint: EndpointState) -
     model = grant.model if grant is not None and grant.model else flight.head.model
     subject = known_subject(state, flight, model)
     place = state.places[endpoint.pool_index]
-    verdict = decide(state, subject, _circumstances(state, flight, at, endpoint, ()), place)
+    known = _circumstances(state, flight, at, endpoint, ())
+    verdict = decide(state, subject, known, place)
     if verdict.allowed:
+        flight.asked = Question(subject=subject, circumstances=known, place=place)
         return verdict
     approvals = _approvals(flight, at)
     if not approvals:
         return verdict
-    asked = _circumstances(state, flight, at, endpoint, approvals)
-    verdict = decide(state, subject, asked, place)
+    known = _circumstances(state, flight, at, endpoint, approvals)
+    verdict = decide(state, subject, known, place)
     if verdict.allowed:
         flight.approvals = approvals
+        flight.asked = Question(subject=subject, circumstances=known, place=place)
     return verdict
 
 

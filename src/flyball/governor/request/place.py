@@ -153,7 +153,10 @@ def _warrant(flight: Flight) -> Warrant:
     mandate, verdict = flight.head.mandate, flight.verdict or NOT_ASKED
     if mandate is None:
         return Warrant(
-            policies=verdict.policies, bundles=verdict.bundles, obligations=verdict.obligations
+            policies=verdict.policies,
+            bundles=verdict.bundles,
+            obligations=verdict.obligations,
+            asked=flight.asked or UNSET,
         )
     return Warrant(
         chain=mandate.chain,
@@ -166,4 +169,7 @@ def _warrant(flight: Flight) -> Warrant:
         obligations=verdict.obligations,
         approvals=tuple([one.id for one in flight.approvals]),
         reserved_micro_usd=flight.reserved,
+        session=mandate.session,
+        granted_at=mandate.not_before,
+        asked=flight.asked or UNSET,
     )
