@@ -20,6 +20,7 @@ COMMANDS = {
     "compare": "Run two scenarios on the same seeds and tell what differs beyond chance.",
     "explain": "Say why a request was placed, held or refused, price by price.",
     "policy": "Check, test, explain and compare policies written in Cedar.",
+    "bundle": "Build, sign, verify, push and pull policy bundles, which travel with the work.",
     "verify": "Verify a log offline, by files and public keys alone.",
     "audit": "Make, or check, a signed package of evidence with a report for people.",
     "log": "Export a log in other formats; seal and open texts that it commits to.",

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from flyball.governor.policy import AuthorityRules, Policy
+from flyball.serve.config.bundles import BundleSection, BundleSettings, Role, read_bundles
 from flyball.serve.config.text import Document, Path
 from flyball.units import Seconds
 
@@ -46,6 +47,13 @@ class AuthoritySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         dict[Name, PoliciesSection],
         Meta(max_length=8, description="By name, such as `workload` and `site`, in this order."),
     ] = {}
+    bundles: Annotated[
+        dict[Role, File | BundleSection],
+        Meta(description="Policy bundles by role: a source, or a source and what it must show."),
+    ] = {}
+    bundle_folder: Annotated[
+        File, Meta(description="Where the bundles last in force are kept; remembers versions.")
+    ] = "bundles"
     roots: Annotated[
         dict[Annotated[str, Meta(pattern=NUMBER)], Key],
         Meta(max_length=64, description="Keys whose mandates are believed, by their number."),
@@ -78,12 +86,20 @@ class AuthoritySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class PolicyTexts(Struct, frozen=True, kw_only=True):
-    """One set of policies as read: its name, texts by file, entities, digest."""
+    """One set of policies as read: its name, texts by file, entities, digest.
+
+    Of a bundle: its role, its version, the names of its signers, and when it expires (0 = never).
+    A set without texts is void, and forbids everything.
+    """
 
     name: str
     texts: dict[str, str]
     entities: str
     digest: str
+    role: str = ""
+    version: int = 0
+    signers: tuple[str, ...] = ()
+    expires_at: Seconds = 0.0
 
 
 class AuthoritySettings(Struct, frozen=True, kw_only=True):
@@ -94,6 +110,8 @@ class AuthoritySettings(Struct, frozen=True, kw_only=True):
     approvers: dict[str, str] = {}
     jurisdictions: dict[str, str] = {}
     public_url: str = ""
+    bundles: dict[str, BundleSettings] = {}
+    bundle_folder: str = ""
 
 
 NOTHING = AuthoritySettings()
@@ -122,6 +140,8 @@ def read_authority(
         approvers=section.approvers,
         jurisdictions=section.jurisdictions,
         public_url=section.public_url.rstrip("/"),
+        bundles=read_bundles(section.bundles, folder, document),
+        bundle_folder=str(folder / section.bundle_folder),
     )
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 
 from flyball.governor.authority import Authority, Library, NoBundles
-from flyball.governor.events import BundlesSet
+from flyball.governor.events import BundleOrigin, BundlesSet
 from flyball.serve.config import Config
 from flyball.serve.relay.tokens import TokenDesk
 from flyball.units import Seconds
@@ -13,8 +13,10 @@ BY_FILE = "fleet file"
 
 def in_force(config: Config, at: Seconds) -> BundlesSet:
     """The event that puts the configuration's sets of policies in force, in the file's order."""
-    digests = tuple(one.digest for one in config.authority.policies)
-    return BundlesSet(at, digests, by=BY_FILE)
+    named = config.authority.policies
+    digests = tuple(one.digest for one in named)
+    origins = tuple(BundleOrigin(one.role or one.name, one.version, one.signers) for one in named)
+    return BundlesSet(at, digests, BY_FILE, origins)
 
 
 def library(config: Config) -> Library:
@@ -28,6 +30,7 @@ def library(config: Config) -> Library:
         {
             one.digest: load(one.texts, one.entities, digest=one.digest)
             for one in config.authority.policies
+            if one.texts
         }
     )
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flyball.dialects.engines import read_metrics
-from flyball.governor.authority import Authority, Open
+from flyball.governor.authority import Authority
 from flyball.governor.commands import Notice
 from flyball.governor.events import BoardReceived, Event, LedgerChanged, Sampled, Solved, Tick
 from flyball.governor.objectives import Objectives
+from flyball.governor.oversight import Missing
 from flyball.governor.scope import place_of
 from flyball.governor.tariff import tariff
 from flyball.ledger.record import decode
-from flyball.model.acts import Oversight, RevocationSet
+from flyball.model.acts import BundleSet, Oversight, RevocationSet
 from flyball.model.decision import ConfigSet, LoopAction, Record
 from flyball.model.fleet import Fleet
 from flyball.model.prices import NO_BOARD, PriceBoard
@@ -25,6 +26,8 @@ from flyball.model.signals import PeerLoad, Settled
 from flyball.model.verdict import Place
 from flyball.pricing.highs import Solver
 from flyball.pricing.problem import Problem
+from flyball.serve.bundles.desk import Desk, Tidings
+from flyball.serve.bundles.watch import Watch
 from flyball.serve.config import Config
 from flyball.serve.engines.scrape import ScrapeLimits, Scraper, Target, targets
 from flyball.serve.log.places import Places, open_places
@@ -71,6 +74,7 @@ class Center:
         loads: Callable[[], Sequence[PeerLoad]],
         on_config: Callable[[Config], None],
         adjust: Callable[[Config], Config],
+        desk: Desk,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.config = config
@@ -94,7 +98,11 @@ class Center:
         self._solver = SolverThread(Solver, self._solved, self.now, SOLVE_S_MAX)
         self._scraper = Scraper(read_metrics, self._sampled, self.now, scrape_limits(config))
         self.steering = Steering(config, telemetry, feed, share, self.now, self._actuator_silent)
-        self.reloader = Reloader(Path(config.source), config, adjust, self._adopt, self._config_bad)
+        self._desk = desk
+        self.reloader = Reloader(
+            Path(config.source), config, adjust, self._adopt, self._config_bad, self._bundles_told
+        )
+        self._watch = Watch(lambda: self.config, self.now, self.reloader.request)
         self.door = self._door()
 
     def start(self) -> None:
@@ -110,7 +118,9 @@ class Center:
         self.telemetry.ledger(not self.recorder.detail)
         self._scraper.replace(scrape_targets(self.config))
         self._scraper.start()
+        self._bundles_told()
         self.reloader.start()
+        self._watch.start()
         self.steering.start()
         if self.door is not None:
             self.door.start()
@@ -121,6 +131,7 @@ class Center:
         if self._tick_task is not None:
             self._tick_task.cancel()
         self._solver.stop()
+        await self._watch.stop()
         await self.reloader.stop()
         await self.steering.stop()
         await self._scraper.stop()
@@ -255,7 +266,7 @@ class Center:
     def _authority(self) -> Authority:
         """The policies of the file in force, for those who ask from outside."""
         digests = tuple(one.digest for one in self.config.authority.policies)
-        return self._shelf.authority(digests) or Open()
+        return self._shelf.authority(digests) or Missing(digests)
 
     def _place_of(self, name: str) -> Place | None:
         """What policy may read of a pool."""
@@ -291,6 +302,27 @@ class Center:
         if fixed := fixed_changes(old, config):
             text += f"; a restart is needed for: {', '.join(fixed)}"
         self.notices.say(Notice("info", "config-reloaded", text))
+
+    def _bundles_told(self) -> None:
+        """What became of the bundles that were looked at: told, and a refusal written down."""
+        for told in self._desk.take_tidings():
+            self.notices.say(Notice(told.level, told.code, told.text))
+            if told.is_recorded:
+                self._note_refused(told)
+
+    def _note_refused(self, told: Tidings) -> None:
+        at = self.now()
+        record = BundleSet(
+            id=f"bundle_{told.role}_{int(at * MS_PER_S):011x}",
+            at=at,
+            digest=told.digest,
+            role=told.role,
+            version=told.version,
+            in_force=False,
+            reason=told.reason[:REASON_CHARS_MAX],
+            by="bundle source",
+        )
+        self.record(record)
 
     def _config_bad(self, errors: str) -> None:
         """A bad configuration: the old one stays in force."""

@@ -29,6 +29,7 @@ from flyball.governor.events import (
 )
 from flyball.governor.governor import Governor
 from flyball.model.signals import PeerLoad
+from flyball.serve.bundles.desk import Desk
 from flyball.serve.config import Config
 from flyball.serve.log.recording import lost_outcome
 from flyball.serve.process.authority import Shelf, in_force
@@ -121,6 +122,7 @@ class Control:
         port: int,
         telemetry: Telemetry,
         adjust: Callable[[Config], Config],
+        desk: Desk,
         on_ready: Callable[[], None],
     ) -> None:
         config = with_role(config, "control")
@@ -138,6 +140,7 @@ class Control:
             loads=self._loads,
             on_config=self._on_config,
             adjust=lambda found: with_role(adjust(found), "control"),
+            desk=desk,
         )
         self._host, self._port = host, port
         self._on_ready = on_ready

@@ -53,8 +53,9 @@ def _fixed(section: OversightSection | None) -> OversightSection | None:
 class Reloader:
     """Reads the file on `request` (SIGHUP) and, if it is watched, when it changes.
 
-    `adjust` applies the command line's own settings to what was read. `on_config` gets each good
-    configuration that differs from the last; `on_refused` the sentences about a bad one.
+    `adjust` applies the command line's own settings to what was read, and puts policy bundles in
+    (off the loop: it may wait for a registry). `on_config` gets each good configuration that
+    differs from the last; `on_refused` the sentences about a bad one; `on_read` follows each read.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Reloader:
         adjust: Callable[[Config], Config],
         on_config: Callable[[Config], None],
         on_refused: Callable[[str], None],
+        on_read: Callable[[], None] = lambda: None,
         watch_s: Seconds = WATCH_S,
     ) -> None:
         self._path = path
@@ -71,6 +73,7 @@ class Reloader:
         self._adjust = adjust
         self._on_config = on_config
         self._on_refused = on_refused
+        self._on_read = on_read
         self._watch_s = watch_s
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -96,6 +99,7 @@ class Reloader:
             self._wanted.clear()
             self._stamp = stamp(self._path)
             await self._read()
+            self._on_read()
 
     async def _until_due(self) -> None:
         """Return when a read was asked for, or a watched file looks other than when last read."""
@@ -108,7 +112,7 @@ class Reloader:
 
     async def _read(self) -> None:
         try:
-            found = self._adjust(await asyncio.to_thread(load, self._path))
+            found = await asyncio.to_thread(lambda: self._adjust(load(self._path)))
         except ConfigErrors as errors:
             self._on_refused(str(errors))
             return

@@ -19,6 +19,7 @@ from msgspec import Struct
 from flyball import __version__
 from flyball.governor.events import DrainBegun, Event
 from flyball.model.signals import PeerLoad
+from flyball.serve.bundles.desk import Desk
 from flyball.serve.config import Config, ConfigErrors, load
 from flyball.serve.doors.fault import DoorFault
 from flyball.serve.log.writer import LedgerError
@@ -66,20 +67,25 @@ def serve(path: Path, overrides: Overrides) -> int:
     """Serve until told to end. Returns the exit code: 0 ended as asked, 1 the file is bad or
     records were lost, 2 it could not start."""
     try:
-        config = overrides.apply(load(path))
+        desk = Desk()
+        config = desk.resolve(overrides.apply(load(path)))
     except ConfigErrors as errors:
         return _fault(1, f"{errors}")
     except OSError as fault:
         return _fault(2, f"{path}: {fault.strerror or fault}.\n    Name a fleet file to serve.")
     for warning in config.warnings:
         say(str(warning))
+
+    def adjust(found: Config) -> Config:
+        return desk.resolve(overrides.apply(found))
+
     try:
         with claim(config.listen.host, config.listen.port) as claimed:
             port = int(claimed.getsockname()[1])
             if config.workers == 1:
                 claimed.close()
-                return run_loop(serve_whole(config, port, overrides.apply))
-            return run_loop(serve_with_workers(config, port, overrides.apply))
+                return run_loop(serve_whole(config, port, adjust, desk))
+            return run_loop(serve_with_workers(config, port, adjust, desk))
     except PortTaken as fault:
         return _fault(2, str(fault))
     except LedgerError as fault:
@@ -90,7 +96,9 @@ def serve(path: Path, overrides: Overrides) -> int:
         return _fault(2, f"the gateway could not start: {fault}")
 
 
-async def serve_with_workers(config: Config, port: int, adjust: Callable[[Config], Config]) -> int:
+async def serve_with_workers(
+    config: Config, port: int, adjust: Callable[[Config], Config], desk: Desk
+) -> int:
     """The control process's part, when several workers share the port."""
     control = Control(
         config,
@@ -98,20 +106,25 @@ async def serve_with_workers(config: Config, port: int, adjust: Callable[[Config
         port=port,
         telemetry=Telemetry(config),
         adjust=adjust,
+        desk=desk,
         on_ready=lambda: say(announcement(config, port)),
     )
     return await control.run()
 
 
-async def serve_whole(config: Config, port: int, adjust: Callable[[Config], Config]) -> int:
+async def serve_whole(
+    config: Config, port: int, adjust: Callable[[Config], Config], desk: Desk
+) -> int:
     """One process does everything."""
-    return await Whole(config, port, adjust).run()
+    return await Whole(config, port, adjust, desk).run()
 
 
 class Whole:
     """The single process: one governor, fed by the gateway and by what exists once."""
 
-    def __init__(self, config: Config, port: int, adjust: Callable[[Config], Config]) -> None:
+    def __init__(
+        self, config: Config, port: int, adjust: Callable[[Config], Config], desk: Desk
+    ) -> None:
         self._config = config
         self._port = port
         self._clock = Clock()
@@ -126,6 +139,7 @@ class Whole:
             loads=self._loads,
             on_config=self._on_config,
             adjust=adjust,
+            desk=desk,
         )
 
     async def run(self) -> int:

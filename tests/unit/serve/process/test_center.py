@@ -10,6 +10,7 @@ from flyball.model.decision import ConfigSet, LoopAction
 from flyball.model.prices import PriceBoard
 from flyball.model.signals import EngineSample, PeerLoad
 from flyball.pricing.problem import Problem
+from flyball.serve.bundles.desk import Desk
 from flyball.serve.config import Config
 from flyball.serve.log.reader import open_log
 from flyball.serve.process.center import Center
@@ -47,6 +48,7 @@ class Scene:
             ],
             on_config=self.configs.append,
             adjust=lambda config: config,
+            desk=Desk(),
         )
 
 
