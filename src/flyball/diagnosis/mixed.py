@@ -2,8 +2,9 @@
 
 A mixed model with crossed random effects: logit P(y = 1) = mu + effects, or a normal outcome.
 Penalised quasi-likelihood (Breslow and Clayton, JASA 1993) with Schall's updates of the variances
-(Biometrika 1991). The factor of most levels (prompts) is eliminated as a diagonal block, so a fit
-costs O(rows k^2) for the k levels of all other factors.
+(Biometrika 1991). The factor of most levels (prompts) is eliminated as a diagonal block, and rows
+are counted, not multiplied: a round costs O(rows f^2 + levels k^2) for the f other factors and
+their k levels. It stays on one core, for a fleet's host has other work.
 
 Quasi-likelihood is biased towards zero for factors with few calls per level (prompts), little for
 those with many (backends): estimates are corrected by a parametric bootstrap. Intervals come from
@@ -30,6 +31,10 @@ SETTLED = 0.01
 LEAST = 1e-8
 FLAT = 1e3
 """Variance of an effect of which nothing is known beforehand."""
+ONE_CORE = 200_000
+"""Multiplications in a product of matrices up to which OpenBLAS starts no further threads (its own
+limit is 2^18): for matrices of this size they cost more than they bring, twenty times on a host
+whose cores are busy."""
 
 
 class Component(Struct, frozen=True, kw_only=True):
@@ -71,13 +76,17 @@ class Model:
         rows = self._level.size
         self._starts = np.flatnonzero(np.diff(self._level, prepend=-1))
         self._place = np.cumsum(np.diff(self._level, prepend=-1) > 0) - 1
-        blocks, self._slices, at = [np.ones((rows, 1))], {}, 1
+        self._slices: dict[str, slice] = {}
+        columns, at = [np.zeros(rows, dtype=np.intp)], 1
         for name in self.names:
             if name != self.many:
-                blocks.append(np.eye(self.levels[name])[factors[name][self._order]])
+                columns.append(at + factors[name][self._order])
                 self._slices[name] = slice(at, at + self.levels[name])
                 at += self.levels[name]
-        self._design = np.concatenate(blocks, axis=1)
+        # Column 0 is the mean; each row has a one in one column of every factor.
+        self._columns, self._width = np.array(columns), at
+        self._pairs = (self._columns[:, None] * at + self._columns[None]).ravel()
+        self._crossed = (self._place * at + self._columns).ravel()
 
     def fit(
         self, outcome: Array, begin: Mapping[str, float] | None = None
@@ -122,7 +131,8 @@ class Model:
             if name == self.many:
                 eta += effect[self._level]
             else:
-                eta += self._design[:, self._slices[name]] @ effect
+                column = self._columns[1 + [*self._slices].index(name)]
+                eta += effect[column - self._slices[name].start]
         if self._is_binary:
             drawn = (rng.random(eta.size) < 1.0 / (1.0 + np.exp(-eta))).astype(np.float64)
         else:
@@ -151,34 +161,38 @@ class Model:
     ) -> tuple[Array, Array, dict[str, float], dict[str, float]]:
         """One solution of the mixed model's equations: all effects but the many, the predictor, and
         per factor the trace of its block of the inverse and its effects' sum of squares."""
-        weighted = self._design * weights[:, None]
-        cross = np.add.reduceat(weighted, self._starts, axis=0)
-        diagonal = np.add.reduceat(weights, self._starts) + 1.0 / variances[self.many]
+        left, cross, diagonal = self._normal(weights, variances)
         right = np.add.reduceat(weights * working, self._starts)
-        left = self._design.T @ weighted - (cross / diagonal[:, None]).T @ cross
         for name, part in self._slices.items():
             left[part, part] += np.eye(self.levels[name]) / variances[name]
         inverse = np.linalg.inv(left)
-        beta = inverse @ (weighted.T @ working - cross.T @ (right / diagonal))
-        many = (right - cross @ beta) / diagonal
-        eta = self._design @ beta + many[self._place]
+        spread = cross / diagonal[:, None]
+        beta = inverse @ (_sums(self._columns, weights * working, self._width) - spread.T @ right)
+        many = right / diagonal - spread @ beta
+        eta = beta[self._columns].sum(axis=0) + many[self._place]
         traces = {n: float(np.trace(inverse[part, part])) for n, part in self._slices.items()}
         squares = {n: float(np.square(beta[part]).sum()) for n, part in self._slices.items()}
-        spread = cross / diagonal[:, None]
         traces[self.many] = float(
-            (1.0 / diagonal + ((spread @ inverse) * spread).sum(axis=1)).sum()
+            (1.0 / diagonal).sum() + (_product(spread, spread) * inverse).sum()
         )
         squares[self.many] = float(np.square(many).sum())
         return beta, eta, traces, squares
+
+    def _normal(self, weights: Array, variances: Mapping[str, float]) -> tuple[Array, Array, Array]:
+        """The equations [k, k] with the many eliminated, before any prior; and what eliminates
+        them, [levels, k] and [levels]."""
+        width = self._width
+        cross = _sums(self._crossed, weights, self._starts.size * width).reshape(-1, width)
+        diagonal = np.add.reduceat(weights, self._starts) + 1.0 / variances[self.many]
+        whole = _sums(self._pairs, weights, width**2)
+        left = whole.reshape(width, width) - _product(cross / diagonal[:, None], cross)
+        return left, cross, diagonal
 
     def _sampling(self, weights: Array, variances: Mapping[str, float]) -> dict[str, float]:
         """Variance of a level's effect about the mean of all levels if nothing were known of it
         beforehand: what its own rows, and factors that are confounded with it, leave open."""
         found = {self.many: float(np.mean(1.0 / np.add.reduceat(weights, self._starts)))}
-        weighted = self._design * weights[:, None]
-        cross = np.add.reduceat(weighted, self._starts, axis=0)
-        diagonal = np.add.reduceat(weights, self._starts) + 1.0 / variances[self.many]
-        left = self._design.T @ weighted - (cross / diagonal[:, None]).T @ cross
+        left = self._normal(weights, variances)[0]
         for name, part in self._slices.items():
             prior = np.zeros(len(left))
             for other, place in self._slices.items():
@@ -188,6 +202,19 @@ class Model:
             free = np.trace(block) - block.sum() / count
             found[name] = float(free) / max(count - 1, 1)
         return found
+
+
+def _sums(places: Codes, values: Array, width: int) -> Array:
+    """Sums of `values` [rows] by place, [width]; `places` holds the rows several times over."""
+    found = np.bincount(places.ravel(), np.tile(values, places.size // values.size), width)
+    return found.astype(np.float64)
+
+
+def _product(first: Array, second: Array) -> Array:
+    """first.T @ second, [n, k] each, in parts that stay on one core."""
+    size = max(32, ONE_CORE // (first.shape[1] * second.shape[1]))
+    parts = range(0, len(first), size)
+    return np.asarray(sum(first[at : at + size].T @ second[at : at + size] for at in parts))
 
 
 def components(

@@ -66,9 +66,9 @@ class Twin(Struct, frozen=True, kw_only=True):
 def settle(twin: Twin, states: Array, theta: Array) -> tuple[Array, Array]:
     """States of rest [N, W] near `states`, and which of them were found [W]."""
     heads = [group[0] for group in twin.tied]
-    member = np.zeros((len(states), len(heads)))
+    owner = np.zeros(len(states), dtype=int)
     for index, group in enumerate(twin.tied):
-        member[list(group), index] = 1.0
+        owner[list(group)] = index
     size = len(heads)
     rest = states[heads].copy()
     found = np.zeros(states.shape[1], dtype=bool)
@@ -79,7 +79,7 @@ def settle(twin: Twin, states: Array, theta: Array) -> tuple[Array, Array]:
         copies = np.repeat(at[:, None, :], size + 1, axis=1)
         copies[np.arange(size), np.arange(size)] += nudge
         wide = np.repeat(knobs[:, None, :], size + 1, axis=1).reshape(len(theta), -1)
-        moved = twin.period(member @ copies.reshape(size, -1), wide)[heads]
+        moved = twin.period(copies.reshape(size, -1)[owner], wide)[heads]
         moved = moved.reshape(size, size + 1, len(left))
         short = moved[:, size] - at
         near = np.abs(short / np.maximum(1.0, np.abs(at))).max(axis=0) < _NEWTON_NEAR
@@ -91,7 +91,7 @@ def settle(twin: Twin, states: Array, theta: Array) -> tuple[Array, Array]:
         over = np.abs(stride / (_STRIDE * np.maximum(np.abs(at), 0.2))).max(axis=0)
         rest[:, left[~near]] += (stride / np.maximum(over, 1.0))[:, ~near]
         left = left[~near]
-    return member @ rest, found
+    return rest[owner], found
 
 
 def _newton(slope: Array, short: Array) -> Array:
