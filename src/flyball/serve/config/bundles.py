@@ -22,6 +22,7 @@ _REGISTRY = re.compile(r"oci(\+http)?://[^/\s]+/[^\s:@]+(:[\w][\w.-]{0,127}|@sha
 Role = Literal["workload", "site"]
 Key = Annotated[str, Meta(pattern=KEY)]
 Name = Annotated[str, Meta(pattern=NAME)]
+NotNegative = Annotated[float, Meta(ge=0)]
 Text = Annotated[str, Meta(min_length=1, extra_json_schema={"x-env": True})]
 
 
@@ -48,10 +49,12 @@ class BundleSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ),
     ] = None
     poll_s: Annotated[
-        float | None,
-        Meta(ge=0, description="Look for a newer one so often, s; 0 = only on SIGHUP. "
-             "Absent = 2 for a file, 30 for a registry."),
-    ] = None  # fmt: skip
+        NotNegative | None,
+        Meta(
+            description="Look for a newer one so often, s; 0 = only on SIGHUP. Absent = 2 for a "
+            "file, 30 for a registry."
+        ),
+    ] = None
 
 
 class BundleSettings(Struct, frozen=True, kw_only=True):
