@@ -3,7 +3,8 @@
 Linear in the request's sizes, so that a request reads one row per endpoint and recomputes nothing:
 
     ttft_s = ttft_base + ttft_per_token * uncached      tpot_s = tpot_base + tpot_per_kv * kv
-    usd    = usd_per_token * uncached + usd_per_kv * kv + usd_per_output * output
+    usd    = usd_per_token * uncached + usd_per_sent * prompt + usd_per_kv * kv
+             + usd_per_output * output
     harm   = harm_base + harm_per_token * uncached + harm_per_kv * kv
 
 `weighted_load` = requests there, with this one, per unit of the engine's speed: what the fall-back
@@ -22,7 +23,8 @@ from math import exp
 from flyball.governor.endpoint import EndpointState
 from flyball.governor.policy import Policy
 from flyball.model.prices import PoolPrice
-from flyball.units import Seconds
+from flyball.pricing.work import ANSWER_TOKEN_BYTES, PROMPT_TOKEN_BYTES
+from flyball.units import Seconds, Usd
 
 ROWS = (
     "ttft_base",
@@ -32,6 +34,7 @@ ROWS = (
     "usd_per_token",
     "usd_per_kv",
     "usd_per_output",
+    "usd_per_sent",
     "ttft_trust",
     "tpot_trust",
     "harm_base",
@@ -49,9 +52,15 @@ TYPICAL_OUTPUT_TOKENS = 256.0
 
 
 def refresh(
-    e: EndpointState, at: Seconds, policy: Policy, price: PoolPrice | None, arrival_usd_per_s: float
+    e: EndpointState,
+    at: Seconds,
+    policy: Policy,
+    price: PoolPrice | None,
+    arrival_usd_per_s: float,
+    usd_per_byte: Usd = 0.0,
 ) -> tuple[float, ...]:
-    """The row of `ROWS` for endpoint `e`; `arrival_usd_per_s` = value of work arriving there."""
+    """The row of `ROWS` for endpoint `e`; `arrival_usd_per_s` = value of work arriving there,
+    `usd_per_byte` = what the way there costs, shadow price included."""
     decode, mixed = e.decode, e.mixed
     pricing = policy.pricing
     seqs = e.running + e.peer_running + e.foreign_running
@@ -110,7 +119,10 @@ def refresh(
         stretch * decode.per_kv_token_s,
         e.input_usd + busy_usd * prefill_s,
         kv_usd,
-        e.output_usd + busy_usd * (decode.per_seq_s + decode.base_s / max(8.0, seqs + 1.0)),
+        e.output_usd
+        + busy_usd * (decode.per_seq_s + decode.base_s / max(8.0, seqs + 1.0))
+        + usd_per_byte * ANSWER_TOKEN_BYTES,
+        usd_per_byte * PROMPT_TOKEN_BYTES,
         pricing.ttft_width_s / (pricing.ttft_width_s + e.ttft_error * ttft_base * 0.5),
         pricing.tpot_width_s / (pricing.tpot_width_s + e.tpot_error * tpot_base * 0.5),
         weight * harm_seq,

@@ -13,7 +13,7 @@ from flyball.governor.policy import Policy
 from flyball.model.fleet import Fleet
 from flyball.model.prices import NO_BOARD, PoolPrice, PriceBoard
 from flyball.model.signals import PeerLoad
-from flyball.units import Seconds
+from flyball.units import Seconds, Usd
 
 Vector = NDArray[np.float64]
 
@@ -52,6 +52,13 @@ class FleetView:
         self.dirty: set[int] = set(range(count))
         self.board: PriceBoard = old.board if old else NO_BOARD
         self._pool_prices: list[PoolPrice | None] = [None] * len(fleet.pools)
+        self._egress_usd: list[Usd] = [sites[pool.site].link_usd_per_byte for pool in fleet.pools]
+        # USD per token of prompt and of answer that goes to somebody else, by endpoint.
+        self.paid: Vector = np.array(
+            [[state.input_usd for state in self.endpoints], [e.output_usd for e in self.endpoints]]
+        ).reshape(2, count)
+        # By class: what a USD of its budget is worth beyond a USD.
+        self.budget_price: list[Usd] = [0.0] * len(policy.classes)
         self.arrival_usd_per_s: list[float] = [0.0] * count
         self.stale_count = self.mispredicted_count = 0
         self.audited_count = count
@@ -65,6 +72,22 @@ class FleetView:
         self.board = board
         by_name = {price.pool: price for price in board.pools}
         self._pool_prices = [by_name.get(pool.name) for pool in self.fleet.pools]
+        weight, links, budgets = (
+            self.policy.pricing.plan_price_weight,
+            dict(board.links),
+            dict(board.budgets),
+        )
+        site_of = {site.name: site for site in self.fleet.sites}
+        self._egress_usd = [
+            site_of[pool.site].link_usd_per_byte + weight * links.get(pool.site, 0.0)
+            for pool in self.fleet.pools
+        ]
+        price_of = {
+            name: weight * budgets.get(budget.name, 0.0)
+            for budget in self.policy.budgets
+            for name in budget.classes
+        }
+        self.budget_price = [price_of.get(klass.name, 0.0) for klass in self.policy.classes]
         self.dirty.update(range(len(self.endpoints)))
 
     def fresh_rows(self, at: Seconds) -> Vector:
@@ -76,7 +99,12 @@ class FleetView:
             for index in self.dirty:
                 state = self.endpoints[index]
                 rows[:, index] = refresh(
-                    state, at, policy, prices[state.pool_index], self.arrival_usd_per_s[index]
+                    state,
+                    at,
+                    policy,
+                    prices[state.pool_index],
+                    self.arrival_usd_per_s[index],
+                    self._egress_usd[state.pool_index],
                 )
             self.dirty.clear()
         return self.rows

@@ -11,6 +11,9 @@ from flyball.model.profile import Profile
 from flyball.units import Joules, Ratio, Seconds
 
 BATCH_MAX = 256.0
+# On a link: a token of a prompt in JSON, and of an answer streamed as one event each.
+PROMPT_TOKEN_BYTES = 4.0
+ANSWER_TOKEN_BYTES = 250.0
 
 
 class Sizes(NamedTuple):

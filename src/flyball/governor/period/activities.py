@@ -21,7 +21,7 @@ from flyball.model.profile import Profile
 from flyball.model.request import RequestClass
 from flyball.pricing.arrays import Floats, Ints, pack
 from flyball.pricing.problem import Columns, PoolCapacity
-from flyball.pricing.work import BATCH_MAX
+from flyball.pricing.work import ANSWER_TOKEN_BYTES, BATCH_MAX, PROMPT_TOKEN_BYTES
 
 Mask = NDArray[np.bool_]
 
@@ -29,9 +29,6 @@ Mask = NDArray[np.bool_]
 LATE_VALUE_RATIO = 0.1
 FULL, RECOMPUTE, CUT, SPECULATE = "full", "recompute", "cut", "speculate"
 MODES = (FULL, RECOMPUTE, CUT, SPECULATE)
-# On a link: a token of a prompt in JSON, and of an answer streamed as one event each.
-PROMPT_TOKEN_BYTES = 4.0
-ANSWER_TOKEN_BYTES = 250.0
 # The batch at which guessing ahead is weighed, where nothing runs yet.
 TYPICAL_BATCH = 8.0
 

@@ -15,7 +15,7 @@ from flyball.governor.flight import Flight
 from flyball.governor.marginal import ROWS
 from flyball.governor.state import HARM, RESOURCE, TPOT, TTFT, State
 from flyball.governor.view import Vector
-from flyball.units import Seconds
+from flyball.units import Seconds, Usd
 
 _ROW = {name: number for number, name in enumerate(ROWS)}
 _TTFT_TOKEN, _USD_TOKEN, _USD_KV, _HARM_TOKEN = (
@@ -33,6 +33,7 @@ _TPOT_BY_KV = (TPOT, _ROW["tpot_per_kv"])
 _HARM_BY_KV = (HARM, _ROW["harm_per_kv"])
 _USD_BY_KV = (RESOURCE, _ROW["usd_per_kv"])
 _USD_BY_OUTPUT = (RESOURCE, _ROW["usd_per_output"])
+_USD_BY_SENT = (RESOURCE, _ROW["usd_per_sent"])
 
 # Above so many matches a vector of credits is cheaper than one endpoint after the other.
 MATCHES_ONE_BY_ONE = 4
@@ -45,6 +46,9 @@ def price_candidates(state: State, flight: Flight, at: Seconds) -> Vector:
     _set_sizes(state.weights, float(flight.prompt_tokens), float(flight.output_tokens))
     np.matmul(state.weights, rows, out=state.linear)
     flight.matches = _credit_prefix(state, flight, rows, out) if flight.head.prefix else ()
+    budget_price = state.view.budget_price[flight.class_index]
+    if budget_price > 0.0:
+        _budget(state, flight, budget_price, out)
     _lateness(state, flight, rows, out)
     total = state.total
     np.add(state.lateness, state.harm, out=total)
@@ -53,11 +57,21 @@ def price_candidates(state: State, flight: Flight, at: Seconds) -> Vector:
     return out
 
 
+def _budget(state: State, flight: Flight, budget_price: Usd, out: Vector) -> None:
+    """Money out of a budget that is short costs more than its amount."""
+    paid = state.view.paid
+    np.multiply(paid[0], budget_price * flight.prompt_tokens, out=state.work)
+    out[RESOURCE] += state.work
+    np.multiply(paid[1], budget_price * flight.output_tokens, out=state.work)
+    out[RESOURCE] += state.work
+
+
 def _set_sizes(matrix: Vector, prompt: float, output: float) -> None:
     kv = prompt + 0.5 * output
     matrix[_TTFT_BY_PROMPT] = matrix[_HARM_BY_PROMPT] = matrix[_USD_BY_PROMPT] = prompt
     matrix[_TPOT_BY_KV] = matrix[_HARM_BY_KV] = matrix[_USD_BY_KV] = kv
     matrix[_USD_BY_OUTPUT] = output
+    matrix[_USD_BY_SENT] = prompt
 
 
 def _credit_prefix(

@@ -7,10 +7,8 @@ import pytest
 from flyball.governor.governor import Governor
 from flyball.governor.loops.speculation import ACCEPTANCE
 from flyball.governor.period.activities import (
-    ANSWER_TOKEN_BYTES,
     LATE_VALUE_RATIO,
     MODES,
-    PROMPT_TOKEN_BYTES,
     classes_of,
     columns,
 )
@@ -19,7 +17,7 @@ from flyball.governor.state import State
 from flyball.model.fleet import Fleet
 from flyball.pricing.arrays import Uses, read_uses
 from flyball.pricing.problem import Columns, PoolCapacity
-from flyball.pricing.work import Sizes, batch_max, work
+from flyball.pricing.work import ANSWER_TOKEN_BYTES, PROMPT_TOKEN_BYTES, Sizes, batch_max, work
 from support import fleets
 
 
