@@ -91,13 +91,13 @@ def vet(bundle: Bundle, demands: Demands, at: Seconds, before: Manifest | None =
 
 def check_signers(bundle: Bundle, demands: Demands) -> tuple[str, ...]:
     """Names of the believed keys that signed it; BundleError if they are too few."""
-    least, known = demands.least, {key: name for name, key in demands.signers.items()}
-    if len(known) != len(demands.signers):
+    least, known = demands.least, demands.signers
+    if len(set(known.values())) != len(known):
         raise BundleError("signed_twice", "one key is named twice among the signers")
     keys: tuple[str, ...] = ()
     if bundle.envelope:
         keys = signed_by(bundle.envelope, PAYLOAD_TYPE, bundle.statement())
-    found = tuple(known[key] for key in keys if key in known)
+    found = tuple(name for name, key in known.items() if key in keys)
     if len(found) < least:
         told = "it is not signed" if not keys else f"{len(found)} known keys signed it"
         step = f"{least} of {', '.join(demands.signers)} must: flyball bundle sign."
