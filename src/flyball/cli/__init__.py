@@ -37,6 +37,7 @@ COMMANDS = {
     "override": "Take a loop or an endpoint into your own hands, as a named person.",
     "people": "Keys of people, confirming as the second one, and what the feeds know.",
     "diagnose": "Find loops that are in conflict, also before a change is applied.",
+    "incident": "Make incidents with known truth, run detectors over them, and score them.",
     "calibrate": "Fit a profile's step costs to a benchmark log, with their uncertainty.",
     "validate": "Judge the twin on measurements: median and worst error of every row.",
     "schema": "Print the JSON Schema of the fleet file.",
