@@ -4,6 +4,12 @@ The recorded signs of the dither are run through the fitted twin, and each loop'
 regressed on the predicted one: 1 = as strong as predicted, and noise in the plant widens the
 interval without shifting it. Off by more than 30 %, the twin has the wrong structure, whatever its
 mean latency says, and only the model-free pair counts (randomised gain, measured sensitivity).
+
+Size alone is not enough: a loop three times as strong as the twin's answers as much in all, but
+sooner, and then swings back. So the answers' shapes are compared as well: each loop's measured less
+predicted moves are regressed on the signs of all loops' dither in the bits before. By Parseval the
+power of that answer is the squared difference of the measured and the predicted sensitivity, summed
+over all frequencies; signs are white, so noise adds a known power to it, which is taken off.
 """
 
 from typing import Any
@@ -24,12 +30,19 @@ OFFSETS = {
 }
 _ROWS = {"cost": fluid.KEPT, "router": fluid.SHARE, "autoscaler": fluid.ORDERED.start}
 _SEGMENT = 10
+# Bits of the dither after which an answer has passed: at 30 s each, three minutes.
+LAGS = 6
+# By how many standard errors a shape must be further off than `OFF_MAX`: the power of noise over
+# 3 loops x 6 lags is chi-square with 18 degrees of freedom, beyond 6 of them once in 100,000 looks.
+SHAPE_ERRORS = 6.0
 
 
 class Belief(Struct, frozen=True, kw_only=True):
     """`ratio` = the loop's measured answer over the predicted one, with a 95 % interval. `holds` =
-    twice that interval reaches into 1 +- 0.3, for the twin is judged thousands of times a month;
-    `is_known` = the interval is narrow enough to say so."""
+    twice that interval reaches into 1 +- 0.3, for the twin is judged thousands of times a month,
+    and the shape is no surer off; `is_known` = the interval is narrow enough to say so.
+    `shape_off` = power of measured less predicted sensitivity over that of the predicted answer,
+    its root; `shape_errors` = by how many standard errors that is more than 0.3."""
 
     loop: str
     ratio: float
@@ -37,6 +50,8 @@ class Belief(Struct, frozen=True, kw_only=True):
     high: float
     holds: bool
     is_known: bool
+    shape_off: float = 0.0
+    shape_errors: float = 0.0
 
 
 def predicted(theta: Array, rest: Array, offsets: Array, gains: Array | None = None) -> Array:
@@ -56,17 +71,39 @@ def predicted(theta: Array, rest: Array, offsets: Array, gains: Array | None = N
     return told
 
 
-def judged(measured: Array, told: Array) -> tuple[Belief, ...]:
-    """Belief per loop from measured and predicted set-points, [T, 3] each.
+def judged(measured: Array, told: Array, offsets: Array | None = None) -> tuple[Belief, ...]:
+    """Belief per loop from measured and predicted set-points, [T, 3] each; with the dither's
+    `offsets` [T, 3] the shapes of their answers are compared too.
 
     Raises ValueError for fewer than four segments of ten rows.
     """
     if len(measured) < 4 * _SEGMENT:
         raise ValueError(f"{len(measured)} rows are too few to judge a twin by")
+    shapes = np.zeros((len(OFFSETS), 2)) if offsets is None else _shapes(measured, told, offsets)
     return tuple(
-        _belief(loop, _parts(measured[:, index]), _parts(told[:, index]))
+        _belief(loop, _parts(measured[:, index]), _parts(told[:, index]), *shapes[index].tolist())
         for index, loop in enumerate(OFFSETS)
     )
+
+
+def _shapes(measured: Array, told: Array, offsets: Array) -> Array:
+    """Per loop, how far the shape is off, and by how many standard errors too far, [3, 2].
+
+    Moves, not set-points: integrators make noise of set-points a random walk.
+    """
+    signs = (offsets - offsets.mean(axis=0)) / np.maximum(offsets.std(axis=0), 1e-12)
+    rows = len(signs) - LAGS
+    before = np.stack([signs[LAGS - lag : LAGS - lag + rows] for lag in range(LAGS)])
+    moves = np.diff(told, axis=0)[LAGS - 1 :]
+    rest = np.diff(measured, axis=0)[LAGS - 1 :] - moves
+    rest = rest - rest.mean(axis=0)
+    answer = np.einsum("ltj,ti->lji", before, rest) / rows
+    power, asked = (answer**2).sum(axis=(0, 1)), OFF_MAX**2 * moves.var(axis=0)
+    noise, terms = rest.var(axis=0) / rows, answer[:, :, 0].size
+    over = power - terms * noise
+    spread = np.sqrt(2 * terms * noise**2 + 4 * noise * asked)
+    off = np.sqrt(np.maximum(over, 0.0) / np.maximum(moves.var(axis=0), 1e-18))
+    return np.stack([off, (over - asked) / np.maximum(spread, 1e-18)], axis=1)
 
 
 def believed(beliefs: tuple[Belief, ...]) -> bool:
@@ -82,7 +119,9 @@ def _parts(values: Array) -> Array:
     return level - (level @ time)[:, None] * time / float(time @ time)
 
 
-def _belief(loop: str, measured: Array, told: Array) -> Belief:
+def _belief(
+    loop: str, measured: Array, told: Array, shape_off: float, shape_errors: float
+) -> Belief:
     across, within = (measured * told).sum(axis=1), (told**2).sum(axis=1)
     total = float(within.sum())
     if total <= 1e-18:
@@ -98,11 +137,17 @@ def _belief(loop: str, measured: Array, told: Array) -> Belief:
         ratio=ratio,
         low=low,
         high=high,
-        holds=low - half <= 1.0 + OFF_MAX and high + half >= 1.0 - OFF_MAX,
+        holds=low - half <= 1.0 + OFF_MAX
+        and high + half >= 1.0 - OFF_MAX
+        and shape_errors <= SHAPE_ERRORS,
         is_known=high - low < 2 * OFF_MAX,
+        shape_off=shape_off,
+        shape_errors=shape_errors,
     )
 
 
 def share_off(belief: Belief) -> Ratio:
-    """How far the measured answer is from the predicted one."""
-    return abs(belief.ratio - 1.0)
+    """How far the measured answer is from the predicted one: in size, or in shape where that is
+    what speaks against the twin."""
+    size = abs(belief.ratio - 1.0)
+    return max(size, belief.shape_off) if belief.shape_errors > SHAPE_ERRORS else size

@@ -60,8 +60,11 @@ MARGIN = (
         area="margin",
         level="warning",
         title="The loops do not answer as the twin says",
-        meaning="Measured and predicted answers to the dither differ by more than 30 %.",
-        rule="The interval of measured / predicted leaves out 0.7 to 1.3.",
+        meaning="Measured and predicted answers to the dither differ by more than 30 %, in size or "
+        "in shape.",
+        rule="Twice the interval of measured / predicted leaves out 0.7 to 1.3; or the sensitivity "
+        "over all frequencies is off by more than 30 % of the predicted answer, by six standard "
+        "errors.",
         harm="Margins by the twin count no more; only the model-free probes are left.",
         steps=("Fit the twin anew; look for a loop that it does not know.",),
         next_step="flyball calibrate",
@@ -77,5 +80,38 @@ MARGIN = (
         harm="The collapse is under way.",
         steps=("Shed load now.", "Hold the loop named first."),
         next_step="flyball hold {loop}",
+    ),
+    Code(
+        code="FB-509",
+        kind="load margin",
+        area="margin",
+        level="error",
+        title="The plan's pools have room for little more load",
+        meaning="By what requests take and what the endpoints in service have, demand may grow "
+        "by 6 % at most before promises must be broken or work refused.",
+        rule="Demand at the end of a line through the last twelve looks; the factor by which it "
+        "may grow, proven from both sides, is at most 1.06 in two looks in a row.",
+        harm="Work is refused or late; clients that try again add to the load that made them.",
+        steps=(
+            "Add capacity, or shed work of little value now.",
+            "Let the loop named first retry less: a budget, or longer pauses.",
+        ),
+        next_step="flyball capacity",
+    ),
+    Code(
+        code="FB-510",
+        kind="retry gain",
+        area="margin",
+        level="error",
+        title="Retries feed on themselves",
+        meaning="One attempt more brings more than half of one again.",
+        rule="Retries per attempt, or retries per failed attempt times the slope of failures over "
+        "load, lie above 0.5 by three standard errors.",
+        harm="A burst echoes longer than it lasted; from 1 on the fleet does not come back.",
+        steps=(
+            "Refuse retries at the gateway, and tell clients so (x-should-retry: false).",
+            "Shed load until answers come in time again.",
+        ),
+        next_step="flyball diagnose --live URL",
     ),
 )

@@ -202,7 +202,8 @@ class MarginWatch:
     ) -> tuple[tuple[str, ...], tuple[Evidence, ...], Ratio]:
         """Loops, numbers and confidence of a finding."""
         if kind == "twin":
-            worst = max(look.beliefs, key=believe.share_off)
+            off = [one for one in look.beliefs if not one.holds]
+            worst = max(off, key=believe.share_off)
             number = Evidence(
                 what="measured over predicted answer to the dither",
                 value=worst.ratio,
@@ -210,7 +211,12 @@ class MarginWatch:
                 high=worst.high,
                 limit=1.0 + believe.OFF_MAX,
             )
-            return (worst.loop,), (number,), 0.95
+            shape = Evidence(
+                what="error of the answer's shape, share of the predicted",
+                value=worst.shape_off,
+                limit=believe.OFF_MAX,
+            )
+            return (worst.loop,), (number, shape), 0.95
         if kind == "cost gain" and look.cost_gain:
             gain = look.cost_gain
             number = Evidence(
@@ -347,4 +353,4 @@ def _beliefs(table: Signals, theta: Array, rest: Array) -> tuple[believe.Belief,
     if found is None:
         return ()
     points, signs, gains = found
-    return believe.judged(points, believe.predicted(theta, rest, signs, gains))
+    return believe.judged(points, believe.predicted(theta, rest, signs, gains), signs)

@@ -20,10 +20,13 @@ def answers(knobs: np.ndarray, rows: int, noise: float = 0.0) -> tuple[np.ndarra
     return told + noise * chance.normal(size=told.shape) * told.std(axis=0), offsets
 
 
-def judged(real: np.ndarray, assumed: np.ndarray, noise: float) -> tuple[believe.Belief, ...]:
+def judged(
+    real: np.ndarray, assumed: np.ndarray, noise: float, with_shape: bool = True
+) -> tuple[believe.Belief, ...]:
     measured, offsets = answers(real, 240, noise)
     states, _ = settle(fluid.TWIN, fluid.start(assumed), assumed)
-    return believe.judged(measured, believe.predicted(assumed, states, offsets))
+    told = believe.predicted(assumed, states, offsets)
+    return believe.judged(measured, told, offsets if with_shape else None)
 
 
 def test_the_right_twin_is_believed_through_noise() -> None:
@@ -39,6 +42,33 @@ def test_another_plant_is_found_out(knobs: dict[str, float]) -> None:
     found = judged(fluid.theta(knobs), fluid.theta(), 0.1)
     assert not believe.believed(found)
     assert not found[1].holds and believe.share_off(found[1]) > believe.OFF_MAX
+
+
+def test_a_tripled_gain_shows_in_the_shape_and_not_in_the_size() -> None:
+    tripled = fluid.theta({"router_gain": 0.03})
+    assert believe.believed(judged(tripled, fluid.theta(), 0.3, with_shape=False))
+    found = judged(tripled, fluid.theta(), 0.3)
+    assert not found[1].holds and found[1].shape_errors > believe.SHAPE_ERRORS
+    assert believe.share_off(found[1]) == found[1].shape_off > 1.0
+
+
+def test_noise_alone_has_no_shape() -> None:
+    """Over 150 draws: the power that noise adds is taken off, and never sure to be too much."""
+    print(f"seed {SEED}")
+    chance = np.random.default_rng(SEED)
+    measured, offsets = answers(fluid.theta(), 240)
+    found = [
+        believe.judged(
+            measured
+            + np.cumsum(size * chance.normal(size=measured.shape), axis=0) * measured.std(),
+            measured,
+            offsets,
+        )[1]
+        for size in (0.01, 0.1, 1.0)
+        for _ in range(50)
+    ]
+    assert all(one.shape_errors < believe.SHAPE_ERRORS for one in found)
+    assert 0.2 < np.mean([one.shape_off == 0.0 for one in found]) < 0.8
 
 
 def test_gains_that_were_changed_meanwhile_are_taken_as_they_were() -> None:
