@@ -71,6 +71,8 @@ def signed_by(envelope: bytes, payload_type: str, payload: bytes) -> tuple[str, 
     for one in found.signatures:
         try:
             signature = a2b_base64(one.sig, strict_mode=True)
+            if b64encode(signature).decode() != one.sig:  # its last digit has bits to spare
+                raise SignatureError("it is not base64 in its one right spelling")
             verify(read_key(one.keyid), signature, pae(payload_type, payload))
         except (KeyTextError, SignatureError, ValueError) as error:
             raise _bad(f"the signature of {one.keyid[:24]} is bad: {error}") from None

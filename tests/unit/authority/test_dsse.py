@@ -111,6 +111,17 @@ def test_odd_signatures_are_refused(sig: str) -> None:
     assert refused(envelope).startswith("signature: ")
 
 
+def test_base64_has_one_spelling() -> None:
+    envelope = seal(KIND, TEXT, [ALICE])
+    sig = json.loads(envelope)["signatures"][0]["sig"]
+    assert sig.endswith("==")
+    digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    other = sig[:-3] + digits[digits.index(sig[-3]) + 1] + "=="  # the same bytes to a lax reader
+    assert b64decode(other) == b64decode(sig)
+    odd = changed(envelope, lambda e: e["signatures"][0].__setitem__("sig", other))
+    assert refused(odd).startswith("signature: ")
+
+
 @pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"null", b"[" * 5000, b"\xff"])
 def test_what_is_no_envelope_is_told_so(text: bytes) -> None:
     assert refused(text).startswith("signature: ")

@@ -236,9 +236,12 @@ def test_every_byte_that_is_turned_is_found() -> None:
     three = Demands(signers=SIGNERS, least=3)
     whole = bundle(forbids("slow"), signers=(ALICE, BOB, CAROL), files={"limits": {}}).encode()
     vet(decode(whole), three, NOW)
-    for place in range(len(whole)):
+    said = range(whole.index(b'{"payload"'), whole.index(b"]}", whole.index(b'"sig"')) + 2)
+    bits = [(place, 1 << draw.randrange(8)) for place in range(len(whole))]
+    bits += [(place, 1 << bit) for place in said for bit in range(8)]
+    for place, bit in bits:
         data = bytearray(whole)
-        data[place] ^= 1 << draw.randrange(8)
+        data[place] ^= bit
         with pytest.raises(BundleError):
             vet(decode(bytes(data)), three, NOW)
 
