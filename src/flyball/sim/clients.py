@@ -12,31 +12,15 @@ up, it tries the whole call again, cut streams too, and heeds only the status.
 
 from collections.abc import Callable
 
-from msgspec import Struct
-
 from flyball.model.faults import Refusal
+from flyball.sim.clientrules import ClientRules
 from flyball.sim.clock import Chance, Clock
 from flyball.sim.exchange import Call, End, Exchange
 from flyball.sim.network import Network
-from flyball.units import Ratio, Seconds
+from flyball.units import Seconds
 
 RETRY_AFTER_S_MAX: Seconds = 60.0
 _TRANSIENT = frozenset({408, 409, 429})
-
-
-class ClientRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the clients of a world behave; `patience_s` by class, "" = all others."""
-
-    rtt_ms: float = 0.0
-    retries: int = 2
-    backoff_s: Seconds = 0.5
-    backoff_s_max: Seconds = 8.0
-    jitter_ratio: Ratio = 0.25
-    patience_s: dict[str, Seconds] = {}
-
-    def patience(self, class_name: str, default_s: Seconds = 600.0) -> Seconds:
-        """How long a client of this class waits for a first byte."""
-        return self.patience_s.get(class_name, self.patience_s.get("", default_s))
 
 
 class Clients:

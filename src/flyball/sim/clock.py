@@ -1,12 +1,14 @@
 """What happens next in the simulated world, and by which chance?
 
-One heap of (time, order of coming) and one stream of chance per subsystem: a subsystem that draws
-more or less than before does not disturb the others (common random numbers; Law, *Simulation
-Modeling and Analysis*, 5th ed., ch. 11).
+One heap of (time, order of coming), what comes round beside it in an order of its own (`Round`),
+and one stream of chance per subsystem: a subsystem that draws more or less than before does not
+disturb the others (common random numbers; Law, *Simulation Modeling and Analysis*, 5th ed.,
+ch. 11).
 """
 
 from collections.abc import Callable
 from heapq import heappop, heappush
+from math import inf
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,12 +30,33 @@ class Cancellable(Protocol):
     is_over: bool
 
 
+class Round:
+    """Things that know their own order, kept out of the heap: far more of them than of all else.
+
+    `next_at` = when the next one is due (`inf` = none), `next_order` = its place among equal times,
+    from `Clock.place`. `go` does all that `Clock.is_first` allows, one after the other.
+    """
+
+    next_at: Seconds
+    next_order: int
+
+    def __init__(self) -> None:
+        self.next_at = inf
+        self.next_order = 0
+
+    def go(self) -> None:
+        """The next one is due."""
+        raise NotImplementedError
+
+
 class Clock:
     """The time, and what is due. Equal times go in the order in which they were asked for."""
 
     def __init__(self) -> None:
         self.now: Seconds = 0.0
         self.events = 0
+        self.beside = Round()
+        self._until: Seconds = 0.0
         self._heap: list[tuple[Seconds, int, Act, Any]] = []
         self._order = 0
         self._buckets: dict[int, list[tuple[Seconds, Cancellable, Act]]] = {}
@@ -98,18 +121,34 @@ class Clock:
         """End `run` after what is being done now."""
         self._stopped = True
 
+    def place(self) -> int:
+        """The next place in the order of asking, for what a `Round` keeps by itself."""
+        self._order += 1
+        return self._order
+
+    def is_first(self, at: Seconds, order: int) -> bool:
+        """Whether nothing in the heap comes before this, nor the end of the run."""
+        if at > self._until or self._stopped:
+            return False
+        if not self._heap:
+            return True
+        top = self._heap[0]
+        return at < top[0] or (at == top[0] and order < top[1])
+
     def run(self, until: Seconds) -> None:
         """Let things happen in their order until `stop` is called or the next is after `until`."""
-        heap, count = self._heap, 0
-        self._stopped = False
-        while heap and not self._stopped:
-            if heap[0][0] > until:
+        heap, beside = self._heap, self.beside
+        self._stopped, self._until = False, until
+        while not self._stopped:
+            if beside.next_at < inf and self.is_first(beside.next_at, beside.next_order):
+                beside.go()
+                continue
+            if not heap or heap[0][0] > until:
                 break
             when, _, act, argument = heappop(heap)
             self.now = when
-            count += 1
+            self.events += 1
             act(argument)
-        self.events += count
         if not self._stopped:
             self.now = max(self.now, until)
 

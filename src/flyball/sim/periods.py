@@ -1,4 +1,4 @@
-"""What comes round again in the simulated world: readings, ticks, exchanges, plans?
+"""What comes round again in the simulated world: ticks, exchanges, plans?
 
 The twin of the real gateway's timers: each loop has its own period and its own delay, and what it
 sees is as old as that makes it.
@@ -14,96 +14,16 @@ from flyball.governor.events import (
     BoardReceived,
     Observed,
     PeersSeen,
-    Sampled,
     Solved,
     Tick,
 )
-from flyball.model.plant import PlantState
 from flyball.model.prices import PriceBoard
-from flyball.model.signals import EngineSample, PeerLoad, Settled
+from flyball.model.signals import PeerLoad, Settled
 from flyball.pricing.highs import Solver
 from flyball.pricing.problem import Problem
-from flyball.sim.clock import Chance, Clock
+from flyball.sim.clock import Clock
 from flyball.sim.driver import Driver
-from flyball.sim.network import Network
-from flyball.sim.replica import Replica
-from flyball.units import Ratio, Seconds
-
-
-class Scraper:
-    """Reads each engine's metrics in its turn; a reading arrives late, or not at all.
-
-    `latest[e]` = (time of the reading, its state) as autoscalers see it.
-    """
-
-    def __init__(
-        self,
-        clock: Clock,
-        driver: Driver,
-        network: Network,
-        replicas: Sequence[Replica],
-        chance: Chance,
-        gateways: Sequence[int],
-        delay_s: Seconds,
-        loss_ratio: Ratio,
-    ) -> None:
-        self._clock = clock
-        self._driver = driver
-        self._network = network
-        self._replicas = replicas
-        self._chance = chance
-        self._gateways = gateways
-        self._delay_s = delay_s
-        self._loss_ratio = loss_ratio
-        self.latest: dict[int, tuple[Seconds, PlantState]] = {}
-        self.silent: set[int] = set()
-        self._samples: dict[int, EngineSample] = {}
-
-    def start(self, interval_s: Seconds) -> None:
-        """Read each endpoint once per interval, spread evenly over it."""
-        step_s = interval_s / len(self._replicas)
-        for replica in self._replicas:
-            if not replica.has_metrics:
-                continue
-            first = (replica.index + 1) * step_s
-            self._clock.every(interval_s, lambda one=replica: self._read(one), first)
-
-    def _read(self, replica: Replica) -> None:
-        index = replica.index
-        if replica.life in ("off", "starting"):
-            return
-        lost = self._loss_ratio and self._chance.uniform() < self._loss_ratio
-        at = self._clock.now + 2.0 * self._network.to_endpoint(index) + self._delay_s
-        if lost or index in self.silent or self._network.is_cut(index) or not replica.is_reachable:
-            self._clock.at(at, self._tell, (index, None))
-            return
-        state = replica.read()
-        last = self.latest.get(index)
-        self.latest[index] = (self._clock.now, state)
-        if last is None or last[1] is not state:
-            self._samples[index] = _sample(replica, state)
-        self._clock.at(at, self._tell, (index, self._samples[index]))
-
-    def _tell(self, what: tuple[int, EngineSample | None]) -> None:
-        index, sample = what
-        error = "" if sample else "no answer"
-        for gateway in self._gateways:
-            self._driver.feed(gateway, Sampled(self._driver.time(gateway), index, sample, error))
-
-
-def _sample(replica: Replica, state: PlantState) -> EngineSample:
-    """What a scrape of vLLM's metrics would tell of that state."""
-    block_tokens = replica.pool.profile.limits.block_tokens
-    return EngineSample(
-        waiting=state.waiting,
-        running=state.running,
-        kv_usage=state.kv_usage,
-        kv_tokens_max=state.kv_blocks_max * block_tokens,
-        block_tokens=block_tokens,
-        prefix_hits=float(state.prefix_hit_tokens),
-        prefix_queries=float(state.prefix_query_tokens),
-        preemptions=float(state.preemptions),
-    )
+from flyball.units import Seconds
 
 
 class Planner:

@@ -16,8 +16,8 @@ from flyball.sim.clock import Chance, Clock
 from flyball.sim.driver import Driver
 from flyball.sim.exchange import Call
 from flyball.sim.loops import Autoscaler, PoolReading, ReplicaReading
-from flyball.sim.periods import Scraper
 from flyball.sim.replica import Replica
+from flyball.sim.scraper import Scraper
 from flyball.units import Seconds
 
 _Z99 = 2.3263

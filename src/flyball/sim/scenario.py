@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 from flyball.model.fleet import EngineKind, Tier
 from flyball.model.loop import ForeignLoop, LoopPolicy
 from flyball.model.request import ContextRule, ModelTier, OutputRule
-from flyball.sim.clients import ClientRules
+from flyball.sim.clientrules import ClientRules
 
 NotNegative = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]

@@ -16,9 +16,9 @@ from flyball.dialects.traces.row import TraceRow
 from flyball.sim.clock import Chance, Clock
 from flyball.sim.driver import Driver
 from flyball.sim.network import Network
-from flyball.sim.periods import Scraper
 from flyball.sim.replica import Replica
 from flyball.sim.scenario import Trigger
+from flyball.sim.scraper import Scraper
 from flyball.sim.spend import Spend
 from flyball.units import Seconds
 

@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from flyball.cli import sim_output
-from flyball.sim.report import COLUMNS, Report
+from flyball.sim.outcomes import COLUMNS
+from flyball.sim.report import Report
 from flyball.sim.sessions import Retries, Tally, program_reports
 from support.worlds import ran
 

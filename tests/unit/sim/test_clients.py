@@ -8,7 +8,8 @@ from flyball.dialects.traces.row import TraceRow
 from flyball.model.faults import Refusal
 from flyball.model.request import RequestClass
 from flyball.sim.agents import AgentClient, book
-from flyball.sim.clients import ClientRules, Clients
+from flyball.sim.clientrules import ClientRules
+from flyball.sim.clients import Clients
 from flyball.sim.clock import Clock, Streams
 from flyball.sim.exchange import Call, Exchange
 from flyball.sim.network import Network

@@ -2,7 +2,7 @@
 
 import weakref
 
-from flyball.sim.clock import Chance, Clock, Streams
+from flyball.sim.clock import Chance, Clock, Round, Streams
 
 
 class Owner:
@@ -85,3 +85,50 @@ def test_a_stream_depends_on_seed_and_name_alone() -> None:
     drawn = [Chance(3, "x").uniform() for _ in range(3)]
     assert drawn[0] == drawn[1] == drawn[2]
     assert all(0.0 <= one < 1.0 for one in first(1, "network"))
+
+
+class Every(Round):
+    """Something that comes each `period_s`, outside the heap."""
+
+    def __init__(self, clock: Clock, period_s: float, seen: list[tuple[str, float]]) -> None:
+        super().__init__()
+        self.clock, self.period_s, self.seen = clock, period_s, seen
+        self.next_at, self.next_order = period_s, clock.place()
+        clock.beside = self
+
+    def go(self) -> None:
+        while self.clock.is_first(self.next_at, self.next_order):
+            self.clock.now = self.next_at
+            self.seen.append(("round", self.clock.now))
+            self.next_at, self.next_order = self.next_at + self.period_s, self.clock.place()
+
+
+def test_what_comes_round_beside_the_heap_keeps_its_place_among_equal_times() -> None:
+    clock, seen = Clock(), []
+
+    def note(name: str) -> None:
+        seen.append((name, clock.now))
+
+    clock.at(1.0, note, "asked before")
+    Every(clock, 1.0, seen)
+    clock.at(1.0, note, "asked after")
+    clock.at(1.5, lambda _: clock.at(2.0, note, "asked later"))
+    clock.run(2.5)
+    assert seen == [
+        ("asked before", 1.0),
+        ("round", 1.0),
+        ("asked after", 1.0),
+        ("round", 2.0),
+        ("asked later", 2.0),
+    ]
+    assert clock.now == 2.5
+
+
+def test_a_round_ends_with_the_run_and_with_stop() -> None:
+    clock, seen = Clock(), []
+    Every(clock, 1.0, seen)
+    clock.run(2.0)
+    assert len(seen) == 2
+    clock.at(4.5, lambda _: clock.stop())
+    clock.run(9.0)
+    assert len(seen) == 4

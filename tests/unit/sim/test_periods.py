@@ -1,8 +1,8 @@
-"""Do readings, plans, peers' loads and boards arrive when and where they should?"""
+"""Do plans, peers' loads and boards arrive when and where they should?"""
 
 import pytest
 
-from flyball.governor.events import BoardReceived, Event, Observed, PeersSeen, Sampled, Solved, Tick
+from flyball.governor.events import BoardReceived, Event, Observed, PeersSeen, Solved, Tick
 from flyball.model.signals import PeerLoad
 from flyball.sim.periods import summed
 from support.worlds import scenario, world
@@ -13,34 +13,6 @@ def told(**changes: object) -> list[tuple[int, Event]]:
     made = world(scenario(**changes), tee=lambda g, event, out: seen.append((g, event)))
     made.run("", None)
     return seen
-
-
-def test_each_endpoint_is_read_in_its_turn_and_late() -> None:
-    seen = [e for _, e in told(telemetry={"interval_ms": 500, "delay_ms": 10}, duration_s=10)
-            if isinstance(e, Sampled)]  # fmt: skip
-    first = [e.at for e in seen if e.endpoint == 0]
-    assert first[0] == pytest.approx(0.25 + 0.04 + 0.01)
-    assert first[1] - first[0] == pytest.approx(0.5)
-    assert all(e.sample is not None and e.sample.kv_tokens_max for e in seen)
-
-
-def test_lost_readings_are_told_as_such() -> None:
-    seen = [e for _, e in told(telemetry={"loss_ratio": 0.3}) if isinstance(e, Sampled)]
-    lost = sum(e.sample is None for e in seen) / len(seen)
-    assert lost == pytest.approx(0.3, abs=0.06)
-    assert all(e.error for e in seen if e.sample is None)
-
-
-def test_no_interval_means_no_readings() -> None:
-    assert not [e for _, e in told(telemetry={"interval_ms": 0}) if isinstance(e, Sampled)]
-
-
-def test_an_outage_silences_all_readings_for_its_time() -> None:
-    trouble = [{"kind": "telemetry-outage", "at_s": 5, "for_s": 10}]
-    seen = [e for _, e in told(triggers=trouble) if isinstance(e, Sampled)]
-    blind = [e.at for e in seen if e.sample is None]
-    assert min(blind) >= 5.0 and max(blind) <= 15.1
-    assert len(blind) == pytest.approx(200, abs=4)
 
 
 def test_a_plan_is_answered_after_the_solver_s_delay() -> None:

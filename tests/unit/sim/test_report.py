@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from flyball.dialects.traces.row import TraceRow
 from flyball.model.request import Promise, RequestClass
 from flyball.sim.exchange import Call, End
-from flyball.sim.report import Outcomes, Spread, class_reports, digest, spread
+from flyball.sim.outcomes import Outcomes
+from flyball.sim.report import Spread, class_reports, spread
 from support.markup import Cells
 from support.worlds import ran
 
@@ -61,21 +62,6 @@ def test_no_calls_at_all_are_a_report_of_zeros() -> None:
     total, classes = class_reports(Outcomes((FAST,)).arrays(), (FAST,), 0.0, 10.0)
     assert (total.calls, total.in_time_ratio, classes) == (0, 0.0, ())
     assert total.ttft_s == Spread()
-
-
-def test_the_digest_sees_every_call_and_not_the_order_of_their_ends() -> None:
-    first, second = outcomes(), Outcomes((FAST, SLOW))
-    for number, klass, end, ttft_s, sent_at in (
-        (0, FAST, "served", 0.2, 10.0),
-        (1, FAST, "served", 0.8, 10.0),
-        (2, FAST, "refused", 0.0, 10.0),
-        (3, SLOW, "served", 5.0, 10.0),
-        (4, SLOW, "served", 9.0, 1.0),
-    ):
-        second.ended(call(number, klass, end, ttft_s, sent_at))  # type: ignore[arg-type]
-    assert digest(first.arrays()) == digest(second.arrays())
-    second.ended(call(5, SLOW, "failed", 0.0))
-    assert digest(first.arrays()) != digest(second.arrays())
 
 
 def test_percentiles_are_numpy_s() -> None:

@@ -7,8 +7,7 @@ import pytest
 
 from flyball.dialects.traces.row import TraceError, TraceRow
 from flyball.sim.build import build
-from flyball.sim.exchange import Call, Exchange
-from flyball.sim.run import World, few_collections, generated, run
+from flyball.sim.run import few_collections, generated, run
 from support.worlds import ran, scenario
 
 EVERYTHING = {
@@ -104,19 +103,3 @@ def test_the_cycle_collector_is_as_it_was_after_a_run_that_failed() -> None:
         raise ValueError("broken")
     assert gc.get_threshold() == before
     assert gc.get_freeze_count() == 0
-
-
-def test_calls_that_have_ended_are_not_kept_and_leave_no_cycle() -> None:
-    one = scenario(duration_s=20)
-    fleet, policy = build(one)
-    world = World(one, fleet, policy, generated(one))
-    gc.collect()
-    gc.disable()
-    try:
-        world.run("", None)
-        world.clock.drop_over()
-        left = [thing for thing in gc.get_objects() if isinstance(thing, Call | Exchange)]
-    finally:
-        gc.enable()
-    assert world.begun > 50
-    assert not left

@@ -34,7 +34,7 @@ class Wish:
 
 def wishing(monkeypatch: pytest.MonkeyPatch, wish: Wish, **changes: Any) -> tuple[World, list[Any]]:
     monkeypatch.setitem(
-        __import__("flyball.sim.run", fromlist=["run"]).AUTOSCALERS, "hpa", lambda *_: wish
+        __import__("flyball.sim.world", fromlist=["world"]).AUTOSCALERS, "hpa", lambda *_: wish
     )
     seen: list[Any] = []
 

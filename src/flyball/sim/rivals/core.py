@@ -58,6 +58,7 @@ class RivalCore:
         self.paused: dict[str, Ask] = {}
         self.draining = False
         self._views: dict[str, EndpointView] = {}
+        self._unwell: set[str] = set()  # draining, or their readings fail
         self._patience_s: Seconds = 0.0
         self._take_fleet(fleet)
         self._table: dict[type, Callable[[Any, list[Command]], None]] = {
@@ -179,6 +180,8 @@ class RivalCore:
                 self._forward(at, ask, pick, out)
 
     def _pick(self, at: Seconds, ask: Ask) -> EndpointView | Wait | Refusal:
+        if not self._unwell and not ask.tried and len(ask.eligible) == len(self._endpoints):
+            return self.router.pick(at, ask, self._endpoints)
         open_now = [self._endpoints[i] for i in ask.eligible if not self._endpoints[i].draining]
         ready = [one for one in open_now if at - one.failing_since < UNREADY_AFTER_S] or open_now
         fresh = [one for one in ready if one.index not in ask.tried]
@@ -372,8 +375,11 @@ class RivalCore:
         endpoint = self._endpoints[event.endpoint]
         if event.sample is None:
             endpoint.failing_since = min(endpoint.failing_since, event.at)
+            self._unwell.add(endpoint.name)
         else:
-            endpoint.failing_since = float("inf")
+            if self._unwell:
+                endpoint.failing_since = float("inf")
+                self._note_health(endpoint)
             endpoint.sample = event.sample
             endpoint.sampled_at = event.at
         self._release(event.at, out)
@@ -388,7 +394,14 @@ class RivalCore:
             endpoint.sample, endpoint.sampled_at = None, NEVER
             endpoint.failing_since = float("inf")
         endpoint.draining = event.draining
+        self._note_health(endpoint)
         self._release(event.at, out)
+
+    def _note_health(self, endpoint: EndpointView) -> None:
+        if endpoint.draining or endpoint.failing_since < float("inf"):
+            self._unwell.add(endpoint.name)
+        else:
+            self._unwell.discard(endpoint.name)
 
     def _drain_begun(self, event: events.DrainBegun, out: list[Command]) -> None:
         self.draining = True
