@@ -14,8 +14,6 @@ from flyball.diagnosis.topology import topology
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = DOCS / "reference" / "findings"
-# Options that are not there yet: the comparison of two runs.
-TO_COME = {"--baseline", "--current"}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -36,7 +34,7 @@ def test_a_page_names_a_command_that_there_is(code: str) -> None:
     command = main.get_command(click.Context(main), name)
     assert command is not None
     known = {option for one in command.params for option in one.opts}
-    assert set(re.findall(r"--[a-z-]+", step)) <= known | TO_COME
+    assert set(re.findall(r"--[a-z-]+", step)) <= known
     assert "{" not in step
 
 

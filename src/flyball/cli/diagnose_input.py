@@ -22,6 +22,10 @@ from flyball.diagnosis import probes, writers
 from flyball.diagnosis.finding import Finding
 from flyball.diagnosis.graph import LoopGraph, member_of, member_of_foreign, merge
 from flyball.diagnosis.known import known_effects
+from flyball.diagnosis.signals import Signals
+from flyball.diagnosis.stress import Answer
+from flyball.dialects.telemetry.calls import Calls
+from flyball.dialects.telemetry.needs import Lack
 from flyball.governor.loops.registry import PERIOD_LOOPS, REQUEST_LOOPS
 from flyball.model.decision import LoopAction
 from flyball.model.loop import Loop, LoopPolicy
@@ -36,10 +40,15 @@ _ARM = re.compile(r"arm\.(?P<actuator>.+)@(?P<step>[0-9.eE+-]+)")
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """What one source knows: a part of the graph, and findings that it proves by itself."""
+    """What one source knows: a part of the graph, findings that it proves by itself, signals,
+    calls, answers of canaries, and what it did not tell."""
 
     graph: LoopGraph = LoopGraph()
     findings: tuple[Finding, ...] = ()
+    tables: tuple[Signals, ...] = ()
+    calls: tuple[Calls, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    lacks: tuple[Lack, ...] = ()
 
 
 def joined(parts: Iterable[Told]) -> Told:
@@ -48,6 +57,10 @@ def joined(parts: Iterable[Told]) -> Told:
     return Told(
         graph=merge([*(one.graph for one in some), known_effects()]),
         findings=tuple(found for one in some for found in one.findings),
+        tables=tuple(table for one in some for table in one.tables),
+        calls=tuple(calls for one in some for calls in one.calls),
+        answers=tuple(answer for one in some for answer in one.answers),
+        lacks=tuple(lack for one in some for lack in one.lacks),
     )
 
 
@@ -179,7 +192,7 @@ def _opened(path: Path) -> IO[str]:
 
 def objects(path: Path) -> Told:
     """Who owns which field, by objects with their `managedFields`. Raises CannotUse."""
-    text = _text(path)
+    text = text_of(path)
     try:
         data: Any = json.loads(text)
     except ValueError as error:
@@ -194,7 +207,8 @@ def objects(path: Path) -> Told:
 _OBJECTS_STEP = "Make it with `kubectl get … -o json --show-managed-fields`."
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """A text file of moderate size. Raises CannotUse."""
     try:
         if path.stat().st_size > OBJECTS_BYTES_MAX:
             raise CannotUse(f"{path}: larger than {OBJECTS_BYTES_MAX >> 20} MiB; give it in parts")

@@ -3,7 +3,7 @@
 Each form is a function from a `Report` to text; a new form (SARIF, HTML) is one more of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -12,16 +12,21 @@ from flyball.diagnosis.codes import CODES, level_of
 from flyball.diagnosis.finding import Evidence, Finding
 from flyball.diagnosis.graph import LoopGraph
 from flyball.diagnosis.preflight import Difference
+from flyball.diagnosis.signals import Signals
 from flyball.diagnosis.suppress import Judged
+from flyball.dialects.telemetry.needs import Lack
 
 
 class Report(Struct, frozen=True, kw_only=True):
     """What was looked at and what was found; `change` = with `--what-if`, what that would do, the
-    findings of `judged` then being those that appear."""
+    findings of `judged` then being those that appear. `signals` = what was recorded, `lacks` = what
+    was not, and what it would unlock."""
 
     graph: LoopGraph
     judged: Judged
     change: Difference | None = None
+    signals: Signals | None = None
+    lacks: tuple[Lack, ...] = ()
 
 
 def as_json(report: Report) -> str:
@@ -41,6 +46,7 @@ def as_json(report: Report) -> str:
             "kept": change.kept if change else [],
             "worse": change.worse if change else [],
             "graph": report.graph,
+            "lacking": report.lacks,
         }
     ).decode()
 
@@ -71,7 +77,16 @@ def as_text(report: Report) -> str:
     lines += [
         f"idle: the suppression of {one.code} ({one.reason}) met nothing" for one in judged.idle
     ]
+    lines += lacking(report.lacks)
     return "\n".join([*lines, _tally(report)])
+
+
+def lacking(lacks: Sequence[Lack]) -> list[str]:
+    """What was not told: a line each, of what would be unlocked and where it may come from."""
+    return [
+        f"without {one.signal}: {one.unlocks}{f' (from {one.source})' if one.source else ''}"
+        for one in lacks
+    ]
 
 
 def _lines(one: Finding) -> list[str]:

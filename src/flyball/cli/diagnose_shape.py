@@ -1,9 +1,11 @@
-"""Which keys may a loops file, a change and a suppression file have? (YAML, version v1.)"""
+"""Which keys may the files that `flyball diagnose` reads have? (YAML, version v1.)"""
 
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+
+from flyball.dialects.telemetry.csvmap import MapFile
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -153,6 +155,7 @@ FILES: dict[str, type[Struct]] = {
     "loops": LoopsFile,
     "what-if": ChangeFile,
     "suppress": SuppressFile,
+    "map": MapFile,
 }
 
 

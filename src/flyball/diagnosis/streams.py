@@ -6,7 +6,7 @@ learns, the means of its slots; then what both detectors keep.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from msgspec import Struct
@@ -234,7 +234,17 @@ def standard(pools: Sequence[str]) -> tuple[Stream, ...]:
     )
 
 
-def feed_intent(bank: Bank, intent: Intent) -> None:
+class Counts(Protocol):
+    """What records are fed to: a bank, or sums that are fed to one later."""
+
+    def count(self, name: str, part: str) -> None:
+        """One more of a mix's part."""
+
+    def add(self, name: str, values: Sequence[float] | Array, weight: float = 1.0) -> None:
+        """Numbers, times their weight."""
+
+
+def feed_intent(bank: Counts, intent: Intent) -> None:
     """What an intent says to the streams of the control layer."""
     bank.count("control/pool", intent.pool)
     bank.count("control/attempt", str(intent.attempt) if intent.attempt < 4 else "more")
@@ -242,7 +252,7 @@ def feed_intent(bank: Bank, intent: Intent) -> None:
     bank.count("control/tier", "other" if intent.served_model else "asked")
 
 
-def feed_outcome(bank: Bank, intent: Intent | None, outcome: Outcome) -> None:
+def feed_outcome(bank: Counts, intent: Intent | None, outcome: Outcome) -> None:
     """What an outcome says; with its intent also how far latency was from the predicted one."""
     bank.count("control/ending", outcome.outcome)
     if outcome.outcome != "served":

@@ -1,0 +1,1 @@
+"""What other people's telemetry says of a fleet, in our own rows and signals."""
