@@ -9,6 +9,7 @@ from flyball.model.acts import (
     BundleSet,
     Commitment,
     Erasure,
+    FindingSet,
     MandateSet,
     Oversight,
     RevocationSet,
@@ -260,6 +261,23 @@ def erasure(at: float = T0 + 900.0, **changes: Any) -> Erasure:
     return Erasure(**(fields | changes))
 
 
+def finding_set(at: float = T0 + 60.0, **changes: Any) -> FindingSet:
+    fields: dict[str, Any] = {
+        "id": f"finding_{int(at * 1000):011x}",
+        "at": at,
+        "code": "FB-509",
+        "level": "error",
+        "stands": True,
+        "loops": ("retry",),
+        "scope": "pool",
+        "summary": "retry: 1.03 times today's demand fills pool",
+        "confidence": 0.8,
+        "evidence": (("load margin", 1.03, 1.06),),
+        "lead_s": 40.0,
+    }
+    return FindingSet(**(fields | changes))
+
+
 def commitment(of: Intent, **changes: Any) -> Commitment:
     fields: dict[str, Any] = {
         "id": of.id,
@@ -282,6 +300,7 @@ def acts() -> list[Act]:
         admin_call(),
         erasure(),
         commitment(intent()),
+        finding_set(),
     ]
 
 

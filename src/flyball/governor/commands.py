@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from flyball.diagnosis.finding import Evidence, Finding
 from flyball.model import decision
 from flyball.model.decision import Allowance
 from flyball.model.faults import Refusal
@@ -139,6 +140,18 @@ class Advise(Struct, frozen=True, tag=True):
     targets: tuple[str, ...] = ()
 
 
+class Diagnosed(Struct, frozen=True, tag=True):
+    """What diagnosis sees now, for whoever shows it: findings that stand, margins by loop or pool,
+    signals that are missing, and the loops it holds with the code for which it does. Replaces the
+    last one; holds are to be made known to the workers."""
+
+    at: Seconds
+    findings: tuple[Finding, ...]
+    margins: tuple[tuple[str, Evidence], ...]
+    missing: tuple[str, ...]
+    held: tuple[tuple[str, str], ...]
+
+
 class TellBudget(Struct, frozen=True, tag=True, gc=False):
     """To the control process: what this worker wants, spent and gives back of a block's budget
     (micro-USD since it last told). Answer, if it wants any: BudgetLent."""
@@ -173,6 +186,7 @@ Command = (
     | Notice
     | Set
     | Advise
+    | Diagnosed
     | TellBudget
     | LendBudget
 )

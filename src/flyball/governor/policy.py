@@ -91,6 +91,19 @@ class AuthorityRules(Struct, frozen=True, kw_only=True):
     jurisdictions: tuple[tuple[str, str], ...] = ()
 
 
+class Diagnosis(Struct, frozen=True, kw_only=True):
+    """How often the loops are looked at, and what is done about a finding.
+
+    `mode` observe = findings are recorded and shown, advise = and told to the operator, enforce =
+    and the loop named is held until the finding is gone. `learning_h` = hours of demand from which
+    the drift streams learn what is usual.
+    """
+
+    mode: Literal["off", "observe", "advise", "enforce"] = "advise"
+    interval_s: Seconds = 10.0
+    learning_h: float = 336.0
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """All that an operator decides, apart from the fleet itself. `classes[0]` is the default class.
 
@@ -114,3 +127,4 @@ class Policy(Struct, frozen=True, kw_only=True):
     foreign_loops: tuple[ForeignLoop, ...] = ()
     budgets: tuple[Budget, ...] = ()
     authority: AuthorityRules = AuthorityRules()
+    diagnosis: Diagnosis = Diagnosis()

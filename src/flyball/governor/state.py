@@ -27,6 +27,7 @@ from flyball.governor.stops import Stops
 from flyball.governor.tally import ClassTally, TokenRatio
 from flyball.governor.tariff import Tariff, tariff
 from flyball.governor.view import FleetView, Vector
+from flyball.governor.watching import Watching
 from flyball.model.decision import LoopAction
 from flyball.model.fleet import Fleet
 from flyball.model.request import Principal
@@ -98,6 +99,7 @@ class State:
         self.contexts_generation = -1
         self.meters: dict[tuple[str, str], tuple[Seconds, float]] = {}
         self.plans_refused = 0
+        self.watching = Watching()
         self.weights = _weights()
         self.budget = RetryBudget(
             policy.resilience.retry_budget_ratio, policy.resilience.retry_budget_tokens_max

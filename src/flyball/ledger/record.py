@@ -15,6 +15,7 @@ from flyball.model.decision import Intent, Record, TurnedAway
 KINDS = (
     "intent", "outcome", "feasibility", "loop-action", "prices", "config", "turned-away",
     "bundle", "mandate", "revocation", "oversight", "admin-call", "erasure", "commitment",
+    "finding",
 )  # fmt: skip
 CANDIDATES_KEPT_MIN = 16
 

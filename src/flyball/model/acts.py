@@ -129,4 +129,33 @@ class Commitment(Struct, frozen=True, kw_only=True, tag="commitment", tag_field=
     is_sealed: bool = False
 
 
-Act = BundleSet | MandateSet | RevocationSet | Oversight | AdminCall | Erasure | Commitment
+class FindingSet(Struct, frozen=True, kw_only=True, tag="finding", tag_field="kind"):
+    """Diagnosis of the fleet's loops found something, or (`stands` false) finds it no more.
+
+    `code` = FB-nnn, `level` = note, warning or error; `loops` = the one to act on first, first.
+    `evidence` = (what, measured value, limit). `lead_s` = until users are harmed, None = unknown.
+    """
+
+    id: str
+    at: Seconds
+    code: str
+    level: str
+    stands: bool
+    loops: tuple[str, ...]
+    scope: str
+    summary: str
+    confidence: float
+    evidence: tuple[tuple[str, float, float | None], ...]
+    lead_s: Seconds | None = None
+
+
+Act = (
+    BundleSet
+    | MandateSet
+    | RevocationSet
+    | Oversight
+    | AdminCall
+    | Erasure
+    | Commitment
+    | FindingSet
+)

@@ -13,6 +13,7 @@ from flyball.governor.commands import (
     Abort,
     Advise,
     Command,
+    Diagnosed,
     Forward,
     Hold,
     LendBudget,
@@ -72,6 +73,7 @@ class Sinks:
         self.notice: Callable[[int, Notice], None] = lambda gateway, notice: None
         self.set: Callable[[int, Set], None] = lambda gateway, command: None
         self.advise: Callable[[int, Advise], None] = lambda gateway, advice: None
+        self.diagnosed: Callable[[int, Diagnosed], None] = lambda gateway, seen: None
 
 
 class Driver:
@@ -118,6 +120,7 @@ class Driver:
             Notice: lambda gateway, command: self.sinks.notice(gateway, command),
             Set: lambda gateway, command: self.sinks.set(gateway, command),
             Advise: lambda gateway, command: self.sinks.advise(gateway, command),
+            Diagnosed: lambda gateway, command: self.sinks.diagnosed(gateway, command),
             TellBudget: self._tell_budget,
             LendBudget: self._lend_budget,
         }

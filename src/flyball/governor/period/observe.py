@@ -2,6 +2,7 @@
 
 from flyball.governor.commands import Command, Record
 from flyball.governor.events import FleetChanged, Observed, Sampled
+from flyball.governor.period.correct import spent
 from flyball.governor.state import State
 from flyball.model.decision import ConfigSet
 from flyball.model.signals import Settled
@@ -29,7 +30,10 @@ def observed(state: State, event: Observed) -> None:
 
 
 def learn(state: State, settled: tuple[Settled, ...]) -> None:
-    """Fold sizes into the tallies of their classes."""
+    """Fold sizes into the tallies of their classes; count outcomes for diagnosis."""
+    state.watching.take(settled)
+    if state.budget_of:
+        spent(state, settled)
     for one in settled:
         tally = state.tallies.get(one.class_name)
         if tally is not None and one.outcome == "served":

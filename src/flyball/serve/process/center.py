@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flyball.dialects.engines import read_metrics
 from flyball.governor.authority import Authority
-from flyball.governor.commands import Notice
+from flyball.governor.commands import Diagnosed, Notice
 from flyball.governor.events import BoardReceived, Event, LedgerChanged, Sampled, Solved, Tick
 from flyball.governor.objectives import Objectives
 from flyball.governor.oversight import Missing
@@ -82,6 +82,7 @@ class Center:
         self.objectives = Objectives(config.policy.classes)
         self._numbers = _numbers(config.fleet)
         self.board: PriceBoard = NO_BOARD
+        self.seen: Diagnosed | None = None
         self.readings: dict[int, Reading] = {}
         self.is_draining = False
         self.now = clock.now
@@ -195,6 +196,14 @@ class Center:
         """Outcomes, for the metrics."""
         self.telemetry.settled(settled)
         self.objectives.take(settled)
+
+    def diagnosed(self, seen: Diagnosed) -> None:
+        """Show what diagnosis sees; make its holds known where loops act on each request."""
+        before, self.seen = self.seen, seen
+        self.telemetry.diagnosed(seen)
+        self.steering.held_by_diagnosis(
+            dict(before.held) if before is not None else {}, dict(seen.held)
+        )
 
     def notice(self, notice: Notice) -> None:
         """A line for the operator."""

@@ -444,6 +444,8 @@ class Control:
                     self._center.steering.set(command)
                 case commands.Advise():
                     self._center.steering.advise(command)
+                case commands.Diagnosed():
+                    self._center.diagnosed(command)
                 case commands.LendBudget():
                     self._lend(command)
                 case _:

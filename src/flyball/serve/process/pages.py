@@ -9,6 +9,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from flyball.diagnosis.code import LEVELS
+from flyball.diagnosis.codes import level_of
+from flyball.governor.commands import Diagnosed
 from flyball.governor.objectives import Contract
 from flyball.model.fleet import Fleet
 from flyball.model.prices import PriceBoard
@@ -21,6 +24,7 @@ METRICS = "/metrics"
 PRICES = "/v1/flyball/prices"
 FLEET = "/v1/flyball/fleet"
 LOOPS = "/v1/flyball/loops"
+FINDINGS = "/v1/flyball/findings"
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -69,6 +73,25 @@ def prices_page(
         "valid": board.is_valid(at),
         "board": msgspec.to_builtins(board),
         "objectives": [_contract(one) for one in contracts],
+    }
+    return msgspec.json.encode(page)
+
+
+def findings_page(seen: Diagnosed | None, at: Seconds, mode: str) -> bytes:
+    """What diagnosis saw last, and how long ago; the gravest finding first. `age_s` None = it has
+    not looked yet, or never does (mode off)."""
+    found = seen.findings if seen else ()
+    graver = sorted(found, key=lambda one: (-LEVELS.index(level_of(one)), one.code, one.loops))
+    page = {
+        "mode": mode,
+        "at": at,
+        "age_s": max(0.0, at - seen.at) if seen else None,
+        "findings": [{"level": level_of(one), **msgspec.to_builtins(one)} for one in graver],
+        "margins": [
+            {"of": name, **msgspec.to_builtins(one)} for name, one in (seen.margins if seen else ())
+        ],
+        "missing": seen.missing if seen else (),
+        "held": dict(seen.held) if seen else {},
     }
     return msgspec.json.encode(page)
 

@@ -161,6 +161,7 @@ class Whole:
                     notice=center.notice,
                     set=center.steering.set,
                     advise=center.steering.advise,
+                    diagnosed=center.diagnosed,
                     when_durable=center.recorder.when_durable,
                 ),
                 condition=lambda: center.condition,

@@ -21,6 +21,7 @@ from flyball.serve.config.surroundings import Secrets
 from flyball.serve.process.authority import Shelf, in_force, token_desk
 from flyball.serve.process.operator import Act, read_act
 from flyball.serve.process.pages import (
+    FINDINGS,
     FLEET,
     JSON,
     LOOPS,
@@ -133,7 +134,7 @@ class Station:
     # The gateway's own pages.
 
     def _routes(self) -> Routes:
-        pages = (METRICS, PRICES, FLEET, LOOPS)
+        pages = (METRICS, PRICES, FLEET, FINDINGS, LOOPS)
         asked = {(b"GET", path.encode()): self._asked(path) for path in pages}
         own = {
             (b"GET", b"/healthz"): self._health,

@@ -13,6 +13,7 @@ from flyball.governor.commands import Advise, Set
 from flyball.governor.events import EndpointDraining, Event, HoldSet, LoopModeSet
 from flyball.governor.loops.modes import LoopModes
 from flyball.governor.loops.registry import PERIOD_LOOPS, REQUEST_LOOPS
+from flyball.governor.period.respond import WHO
 from flyball.model.decision import LoopAction
 from flyball.serve.actuate.drivers import Command, Driver, EngineSleep, KubernetesScale, Webhook
 from flyball.serve.actuate.moves import Key, Moves
@@ -93,6 +94,20 @@ class Steering:
         self._feed(event)
         if isinstance(event, EndpointDraining):
             self._share(event)
+
+    def held_by_diagnosis(self, before: dict[str, str], now: dict[str, str]) -> None:
+        """Loop to code of the finding, last time and now. The governor has done it already; told
+        again each time, so that a worker that was started since knows it too."""
+        at = self._now()
+        for name in sorted(before.keys() | now.keys()):
+            hold = self.modes.hold_of(name, at)
+            if hold is not None and hold.who != WHO:
+                continue  # a person holds it: that stands, whatever is found
+            if name in now:
+                self.modes.hold(name, None, now[name], WHO)
+            else:
+                self.modes.release(name)
+            self._share(HoldSet(at, name, name in now, None, WHO, now.get(name, "")))
 
     # What operators want.
 

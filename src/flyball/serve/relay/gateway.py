@@ -19,6 +19,7 @@ from flyball.governor.commands import (
     Abort,
     Advise,
     Command,
+    Diagnosed,
     Forward,
     Hold,
     Notice,
@@ -133,6 +134,7 @@ class Gateway:
             Notice: sinks.notice,
             Set: sinks.set,
             Advise: sinks.advise,
+            Diagnosed: sinks.diagnosed,
             TellBudget: sinks.tell_budget,
         }
         if self._quotes is not None:

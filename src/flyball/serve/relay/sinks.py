@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from flyball.governor.commands import Advise, Notice, Set, TellBudget
+from flyball.governor.commands import Advise, Diagnosed, Notice, Set, TellBudget
 from flyball.model import decision
 from flyball.model.prices import PriceBoard
 from flyball.model.signals import Settled
@@ -23,6 +23,7 @@ class Sinks:
     notice: Callable[[Notice], None]
     set: Callable[[Set], None] = lambda command: None
     advise: Callable[[Advise], None] = lambda advice: None
+    diagnosed: Callable[[Diagnosed], None] = lambda seen: None
     tell_budget: Callable[[TellBudget], None] = lambda told: None
     # Called with what is to be done once all records given so far are durable.
     when_durable: Callable[[Callable[[], None]], None] = lambda act: act()

@@ -212,6 +212,18 @@ LOOP_SETPOINT = _gauge(
 LOOP_WISH = _gauge(
     "flyball_loop_wish", "", "loop actuator scope", "Where the loop wants it: advised or enforced."
 )
+FINDING = _gauge(
+    "flyball_finding",
+    "",
+    "code level loop",
+    "1 = this finding of diagnosis stands, 0 = it is gone.",
+)
+MARGIN = _gauge(
+    "flyball_margin",
+    "",
+    "of what",
+    "A margin by diagnosis, of a loop or pool; NaN = not known now.",
+)
 CONFIG_CHANGES = _counter(
     "flyball_config_changes_total",
     "",

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from flyball.governor.commands import Advise, Notice
+from flyball.diagnosis.codes import level_of
+from flyball.governor.commands import Advise, Diagnosed, Notice
 from flyball.governor.objectives import Contract
 from flyball.model.decision import (
     ConfigSet,
@@ -52,6 +53,7 @@ class Telemetry:
         self._meters = Meters(names.METRICS.values())
         self._board: PriceBoard = NO_BOARD
         self._rows: dict[tuple[str, str, int], _Row] = {}
+        self._shown: dict[str, dict[tuple[str, ...], None]] = {}
         self._good_at: dict[str, Seconds] = {}
         self._power: dict[str, tuple[Seconds, Watts]] = {}
         self._fleet: Fleet = config.fleet
@@ -120,6 +122,25 @@ class Telemetry:
         self._put(names.LOOP_SETPOINT, advice.present, *labels)
         if advice.wish is not None:
             self._put(names.LOOP_WISH, advice.wish, *labels)
+
+    def diagnosed(self, seen: Diagnosed) -> None:
+        """Findings that stand (1) or stood (0), and margins (NaN where one is not known now)."""
+        now: dict[tuple[str, ...], float] = {}
+        for one in seen.findings:
+            for loop in one.loops or (NONE,):
+                now[one.code, level_of(one), loop] = 1.0
+        margins: dict[tuple[str, ...], float] = {
+            (name, one.what): one.value for name, one in seen.margins
+        }
+        for metric, told, otherwise in (
+            (names.FINDING, now, 0.0),
+            (names.MARGIN, margins, float("nan")),
+        ):
+            shown = self._shown.setdefault(metric.name, {})
+            for labels in told.keys() | shown.keys():
+                if labels in shown or len(shown) < ROWS_MAX:
+                    shown[labels] = None
+                    self._put(metric, told.get(labels, otherwise), *labels)
 
     def published(self, board: PriceBoard) -> None:
         """Prices came into force."""
