@@ -62,8 +62,8 @@ class Flight:
     `e2e_s` = by when it should be whole, `deadline_s` = by when it must be, or be refused early
     (both from arrival here, the client's network taken off; 0 = not promised). `z` above 0 = they
     are to be kept with that many deviations to spare. `owner` = whose sessions it may continue,
-    `party` = its mandate, `verdict` = what policy said last, to the question `asked`; `reserved` = micro-USD set aside of
-    the mandate's budgets and `spent` = what is taken of that already.
+    `party` = its mandate, `verdict` = what policy said last, to the question `asked`; `reserved` =
+    micro-USD set aside of the mandate's budgets and `spent` = what is taken of that already.
     """
 
     __slots__ = (

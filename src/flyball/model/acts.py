@@ -117,7 +117,8 @@ class Commitment(Struct, frozen=True, kw_only=True, tag="commitment", tag_field=
 
     `id` = the request's; `subject` = commitment to whom it is about; `month` = whose key was used
     ("2026-11"); `prompt` and `answer` = HMAC-SHA256 in hex, "" = there was none; `is_sealed` = the
-    texts themselves are kept, encrypted under that key.
+    texts themselves are kept, encrypted under that key. `endpoint` = where the request ran last;
+    `is_cut` = the answer went on after what is committed to.
     """
 
     id: str
@@ -127,6 +128,8 @@ class Commitment(Struct, frozen=True, kw_only=True, tag="commitment", tag_field=
     prompt: str = ""
     answer: str = ""
     is_sealed: bool = False
+    endpoint: str = ""
+    is_cut: bool = False
 
 
 class FindingSet(Struct, frozen=True, kw_only=True, tag="finding", tag_field="kind"):

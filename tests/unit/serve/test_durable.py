@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flyball.serve.durable import replace_durably
+from flyball.serve.durable import create_durably, replace_durably
 
 
 def test_the_new_takes_the_place_of_the_old(tmp_path: Path) -> None:
@@ -28,3 +28,10 @@ def test_a_refusal_leaves_the_old_one(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         replace_durably(path, b"new")
     assert path.read_bytes() == b"old"
+
+
+def test_one_of_many_creates_it_and_the_others_find_what_stands(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    assert [create_durably(path, bytes([n])) for n in range(3)] == [True, False, False]
+    assert path.read_bytes() == b"\x00"
+    assert [one.name for one in tmp_path.iterdir()] == ["key"]

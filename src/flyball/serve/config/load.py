@@ -29,7 +29,7 @@ from flyball.serve.config.build import (
 from flyball.serve.config.environment import expand, override
 from flyball.serve.config.errors import ConfigError, ConfigErrors
 from flyball.serve.config.limits import Limits
-from flyball.serve.config.logs import check_logs, log_within
+from flyball.serve.config.logs import check_logs, check_texts, log_within
 from flyball.serve.config.model import (
     ClassSection,
     FleetFile,
@@ -209,6 +209,9 @@ def _checked(
     check_oversight(file.oversight, document)
     sites = {site.jurisdiction for site in file.sites.values()}
     check_logs(file.ledger.folder, file.ledger.jurisdictions, sites, document)
+    if not is_lenient:
+        texts = _ledger(file.ledger, folder)
+        check_texts(texts.commit, texts.seal, texts.master, document)
     authority = read_authority(file.authority, folder, document)
     keys = read_keys(file, document, env, is_lenient=is_lenient)
     profiles = build_profiles(file, document, catalogue())
@@ -248,6 +251,8 @@ def _ledger(section: LedgerSection, folder: Path) -> LedgerSection:
         folder=str(folder / section.folder),
         keys=tuple(str(folder / key) for key in section.keys),
         trust=str(folder / section.trust) if section.trust else None,
+        vault=str(folder / section.vault),
+        master=str(folder / section.master) if section.master else None,
         jurisdictions={
             name: log_within(one, folder) for name, one in section.jurisdictions.items()
         },

@@ -7,6 +7,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from flyball.serve.config.text import Document
+from flyball.serve.log.vault import read_master
+from flyball.serve.log.writer import LedgerError
 
 Text = Annotated[str, Meta(min_length=1)]
 
@@ -29,6 +31,9 @@ class JurisdictionLogSection(Struct, frozen=True, kw_only=True, forbid_unknown_f
     mirror: Annotated[Text | None, Meta(description="Object storage that gets a copy of it.")] = (
         None
     )
+    vault: Annotated[
+        Text | None, Meta(description="Keys and sealed texts of what ran there. Absent = ledger's.")
+    ] = None
 
 
 def log_within(section: JurisdictionLogSection, base: Path) -> JurisdictionLogSection:
@@ -38,6 +43,7 @@ def log_within(section: JurisdictionLogSection, base: Path) -> JurisdictionLogSe
         folder=str(base / section.folder),
         keys=tuple(str(base / key) for key in section.keys),
         trust=str(base / section.trust) if section.trust else None,
+        vault=str(base / section.vault) if section.vault else None,
     )
 
 
@@ -57,3 +63,24 @@ def check_logs(
         if name not in sites:
             step = "Correct the name, or remove the log."
             document.fault(path, f"no site has the jurisdiction {name!r}", step, at="key")
+
+
+def check_texts(commit: bool, seal: bool, master: str | None, document: Document) -> None:
+    """Note what commitments to texts lack; `master` = the path of the key."""
+    if seal and not commit:
+        step = "Say `commit: true` too: what is sealed is committed to."
+        document.fault(("ledger", "seal"), "texts are sealed, but not committed to", step)
+    if not commit:
+        return
+    if master is None:
+        step = "Make one with `flyball erase --new-master FILE` and name it in `ledger.master`."
+        document.fault(("ledger", "commit"), "commitments need a master key", step)
+        return
+    try:
+        read_master(Path(master))
+    except LedgerError as fault:
+        what, _, step = str(fault).partition(". ")
+        document.fault(("ledger", "master"), what, step)
+    except ModuleNotFoundError:
+        step = "pip install 'flyball[governance]', or take `ledger.commit` out."
+        document.fault(("ledger", "commit"), "the cipher is not installed", step)

@@ -13,6 +13,7 @@ from flyball.model.fleet import EngineKind, Surface, Tier
 from flyball.model.request import RequestClass
 from flyball.serve.config.authority import AuthoritySection
 from flyball.serve.config.contracts import ContractSection, PromisesSection
+from flyball.serve.config.diagnosis import DiagnosisSection
 from flyball.serve.config.grants import ContextSection, OutputSection, TierSection
 from flyball.serve.config.limits import Limits
 from flyball.serve.config.logs import JurisdictionLogSection
@@ -385,6 +386,18 @@ class LedgerSection(_Section, frozen=True, kw_only=True):
         dict[str, JurisdictionLogSection],
         Meta(max_length=64, description="Logs of their own, by jurisdiction of the sites."),
     ] = {}
+    commit: Annotated[
+        bool, Meta(description="Keep keyed commitments to what was asked and answered.")
+    ] = False
+    seal: Annotated[
+        bool, Meta(description="Keep the texts too, encrypted under their subject's key.")
+    ] = False
+    vault: Annotated[FilePath, Meta(description="Folder of subjects' keys and sealed texts.")] = (
+        "vault"
+    )
+    master: Annotated[
+        FilePath | None, Meta(description="Master key (`flyball erase --new-master FILE`).")
+    ] = None
 
 
 class ScrapeSection(_Section, frozen=True, kw_only=True):
@@ -466,3 +479,6 @@ class FleetFile(_Section, frozen=True, kw_only=True):
     oversight: Annotated[
         OversightSection | None, Meta(description="People, revocations, other governors.")
     ] = None
+    diagnosis: Annotated[DiagnosisSection, Meta(description="Of the fleet's own loops.")] = (
+        DiagnosisSection()
+    )

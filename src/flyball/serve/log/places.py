@@ -1,8 +1,9 @@
 """To which log does each record go, where each jurisdiction has one of its own?
 
 What a request asked and got goes to the log of the jurisdiction in which its attempt ran, so that
-it never leaves that place; an outcome follows its intent. All else (refusals, loops, prices, acts
-of people) goes to the gateway's own log. Only checkpoints cross borders, by witnesses.
+it never leaves that place; an outcome follows its intent, a commitment the last attempt. All else
+(refusals, loops, prices, acts of people) goes to the gateway's own log. Only checkpoints cross
+borders, by witnesses.
 """
 
 from collections import OrderedDict
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from flyball.governor.commands import Notice
 from flyball.ledger.record import encode
+from flyball.model.acts import Commitment
 from flyball.model.decision import Intent, Outcome, Record
 from flyball.model.fleet import Fleet
 from flyball.serve.config.logs import JurisdictionLogSection
@@ -26,7 +28,7 @@ from flyball.units import Seconds
 
 OPEN_MAX = 1_048_576  # attempts under way whose place is remembered
 _DAY_S: Seconds = 86_400.0
-_RAN = (b'{"kind":"intent"', b'{"kind":"outcome"')
+_RAN = (b'{"kind":"intent"', b'{"kind":"outcome"', b'{"kind":"commitment"')
 
 
 class _Where(Struct):
@@ -90,7 +92,7 @@ class Places:
 
     def record(self, record: Record) -> None:
         """Keep one record."""
-        if isinstance(record, Intent | Outcome):
+        if isinstance(record, Intent | Outcome | Commitment):
             self._log_of(encode(record)).record(record)
         else:
             self._own.record(record)
@@ -125,6 +127,8 @@ class Places:
             if len(self._open) > OPEN_MAX:
                 self._open.popitem(last=False)
             return log
+        if found.kind == "commitment":
+            return self._of.get(found.endpoint, self._own)
         log = self._open.pop((found.id, found.attempts), None)
         return log or self._of.get(found.endpoint, self._own)
 

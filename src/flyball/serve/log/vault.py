@@ -21,7 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from flyball.serve.durable import replace_durably
+from flyball.serve.durable import create_durably, replace_durably
 from flyball.serve.log.wal import sync_folder
 from flyball.serve.log.writer import LedgerError
 from flyball.units import Seconds
@@ -114,9 +114,12 @@ class Vault:
                 raise LedgerError(f"There is no key of that subject for {month}.") from None
         key = os.urandom(KEY_BYTES)
         home.mkdir(parents=True, exist_ok=True)
+        sync_folder(self._folder)
         nonce = os.urandom(NONCE_BYTES)
-        replace_durably(path, nonce + self._wrapping().encrypt(nonce, key, _bound(tag, month)))
-        return key
+        wrapped = nonce + self._wrapping().encrypt(nonce, key, _bound(tag, month))
+        if create_durably(path, wrapped):
+            return key
+        return self._unwrap(path.read_bytes(), tag, month)  # another process was faster
 
     def _unwrap(self, raw: bytes, tag: str, month: str) -> bytes:
         from cryptography.exceptions import InvalidTag

@@ -5,6 +5,7 @@ and each worker have exactly one.
 """
 
 import asyncio
+import dataclasses
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -13,11 +14,14 @@ from typing import Any, Literal
 import msgspec
 
 from flyball.dialects import surface
+from flyball.governor.commands import Notice
 from flyball.governor.events import Event
 from flyball.governor.governor import Governor
+from flyball.model.decision import Record
 from flyball.model.signals import PeerLoad
 from flyball.serve.config import Config
 from flyball.serve.config.surroundings import Secrets
+from flyball.serve.log.commit import Texts
 from flyball.serve.process.authority import Shelf, in_force, token_desk
 from flyball.serve.process.operator import Act, read_act
 from flyball.serve.process.pages import (
@@ -62,6 +66,7 @@ class Station:
         quotes: QuoteTable,
     ) -> None:
         self._shelf = Shelf(config)
+        self._sinks = sinks
         self._governor = Governor(
             config.fleet, config.policy, run_name(clock, f"w{worker}"), self._shelf
         )
@@ -74,6 +79,10 @@ class Station:
         self.quotes = QuoteExchange(
             quotes, worker, lambda event: self.gateway.feed(event), clock.now
         )
+        self._texts = None
+        if config.ledger.commit:
+            self._texts = Texts(config.ledger, config.fleet, sinks.record, sinks.notice)
+            sinks = _watched(sinks, self._texts)
         self.gateway = Gateway(
             self._governor,
             config.fleet,
@@ -84,6 +93,7 @@ class Station:
             clock=clock,
             quotes=self.quotes,
             tokens=token_desk(config),
+            texts=self._texts,
         )
         # Before anybody can connect: nothing is let in that the policies forbid.
         self.gateway.feed(in_force(config, clock.now()))
@@ -108,6 +118,8 @@ class Station:
         self._admin_sha256 = config.admin_sha256
         self.endpoints_count = len(config.fleet.endpoints)
         self._shelf.replace(config)
+        if self._texts is not None:
+            self._texts.adopt(config.fleet)
         self.gateway.tokens = token_desk(config)
         self.gateway.replace_fleet(config.fleet, config.policy, config.digest, entrances(config))
         self.gateway.feed(in_force(config, self.now()))
@@ -128,6 +140,9 @@ class Station:
     async def drain(self, drain_s_max: Seconds) -> int:
         """End: nothing new, what runs may finish; how many requests were cut off."""
         cut_off = await self.gateway.drain(drain_s_max)
+        if self._texts is not None and (lost := await self._texts.close()):
+            text = f"{lost} exchanges have no commitment to their texts"
+            self._sinks.notice(Notice("error", "commitments-lost", text))
         self._meter.stop()
         return cut_off
 
@@ -200,6 +215,16 @@ async def open_station(
         station.feed(event)
     await station.open(host, port, listen_tls(config), is_shared)
     return station
+
+
+def _watched(sinks: Sinks, texts: Texts) -> Sinks:
+    """The same sinks, where intents tell whose texts they are."""
+
+    def record(entry: Record) -> None:
+        texts.placed(entry)
+        sinks.record(entry)
+
+    return dataclasses.replace(sinks, record=record)
 
 
 def entrances(config: Config) -> Entrances:

@@ -39,10 +39,12 @@ from flyball.model.faults import Refusal
 from flyball.model.fleet import Fleet
 from flyball.model.request import Operation, RequestHead
 from flyball.serve.config.limits import Limits
+from flyball.serve.log.commit import Texts
 from flyball.serve.relay.clock import Clock
 from flyball.serve.relay.downstream import Downstream
 from flyball.serve.relay.exchange import Exchange, Place
 from flyball.serve.relay.heads import Fields, Request
+from flyball.serve.relay.kept import KeptExchange
 from flyball.serve.relay.quotes import QuoteDesk, Registry
 from flyball.serve.relay.sinks import OPEN, Entrances, Sinks
 from flyball.serve.relay.tokens import TokenDesk
@@ -91,6 +93,7 @@ class Gateway:
         draw: Callable[[], float] = random.random,
         quotes: Registry | None = None,
         tokens: TokenDesk | None = None,
+        texts: Texts | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._core = core
@@ -116,6 +119,7 @@ class Gateway:
         self.now = self._clock.now
         self.wheel = Wheel(self._loop, self.now)
         self.tokens = tokens
+        self.texts = texts
         self._quotes = None
         if quotes is not None:
             self._quotes = QuoteDesk(quotes, self.feed, self.now, self._look)
@@ -195,11 +199,13 @@ class Gateway:
             return
         at = self.now()
         refused = self._look(head, request, at) if self.tokens is not None else None
+        if self.texts is not None and refused is None and self.texts.refuses:
+            refused = Refusal(code="ledger_unavailable", detail=self.texts.refuses)
         if refused is not None:
             self.refuse(connection, request, refused)
             return
         request_id = self._clock.request_id(at)
-        exchange = Exchange(self, connection, request, head, request_id, at)
+        exchange = self._begun(connection, request, head, request_id, at)
         connection.exchange = self._exchanges[request_id] = exchange
         self._arrivals_count += 1
         if not self._arrivals_count % DECISIONS_PER_SAMPLE:
@@ -209,6 +215,18 @@ class Gateway:
             self._quotes.use(event, head.quote)
         else:
             self.feed(event)
+
+    def _begun(
+        self,
+        connection: Downstream,
+        request: Request,
+        head: RequestHead,
+        request_id: str,
+        at: Seconds,
+    ) -> Exchange:
+        if self.texts is None:
+            return Exchange(self, connection, request, head, request_id, at)
+        return KeptExchange(self, connection, request, head, request_id, at, self.texts)
 
     def _look(self, head: RequestHead, request: Request, at: Seconds) -> Refusal | None:
         """Find the mandate that a key is; why it is not accepted, or None."""

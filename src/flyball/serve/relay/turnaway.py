@@ -17,6 +17,8 @@ REASON_CHARS_MAX = 200
 ELSEWHERE = "elsewhere"
 UNKNOWN = "unknown"
 _IPV4_BITS, _IPV6_BITS = 8, 80
+# Their detail repeats the caller's path, and people put keys into paths.
+_REPEATING = frozenset(("not_found", "method_not_allowed"))
 
 
 class TurnawayTally:
@@ -55,13 +57,14 @@ class _Group:
         self.ids: list[str] = []
 
     def record(self, source: str) -> TurnedAway:
+        is_repeating = self.refusal.code in _REPEATING
         return TurnedAway(
             id=self.ids[0],
             at=self.at,
             until=self.until,
             code=self.refusal.code,
             status=self.refusal.fault.status,
-            reason=self.refusal.detail[:REASON_CHARS_MAX],
+            reason="" if is_repeating else self.refusal.detail[:REASON_CHARS_MAX],
             source=source,
             count=self.count,
             ids=tuple(self.ids),

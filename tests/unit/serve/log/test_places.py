@@ -177,3 +177,18 @@ def test_a_killed_gateway_closes_in_each_log_what_was_open_there(tmp_path: Path)
         ends = [one for one in kept(tmp_path / place) if isinstance(one, Outcome)]
         assert len(ends) == count and all(one.outcome == "failed" for one in ends)
         assert check_log(files_in(tmp_path / place)).is_sound
+
+
+def test_a_commitment_goes_where_the_request_ran(tmp_path: Path) -> None:
+    of = {
+        place: records.commitment(intent(0, place), endpoint=endpoint_in(place)) for place in PLACES
+    }
+    lost = records.commitment(records.intent(5), endpoint="gone")
+
+    def use(log: Places) -> None:
+        log.record(of[EU])
+        log.record_encoded([encode(of[US]), encode(lost)])
+
+    assert with_logs(section(tmp_path), use) == 0
+    assert kept(tmp_path / EU) == [of[EU]] and kept(tmp_path / US) == [of[US]]
+    assert kept(tmp_path / "own") == [lost]

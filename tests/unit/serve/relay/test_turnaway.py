@@ -57,7 +57,7 @@ def test_beyond_the_bound_the_code_is_still_told() -> None:
 
 def test_what_a_client_wrote_is_kept_short() -> None:
     tally = TurnawayTally()
-    tally.note(0.0, "a", Refusal(code="not_found", detail="/" * 10_000), "n")
+    tally.note(0.0, "a", Refusal(code="bad_json", detail="/" * 10_000), "n")
     assert len(tally.take()[0].reason) == REASON_CHARS_MAX
 
 
@@ -74,3 +74,10 @@ def test_what_a_client_wrote_is_kept_short() -> None:
 )
 def test_no_single_address_is_kept(address: str, network: str) -> None:
     assert network_of(address) == network
+
+
+def test_a_path_that_a_caller_made_up_is_not_kept() -> None:
+    tally = TurnawayTally()
+    tally.note(1.0, "req_1", Refusal(code="not_found", detail="/v1/sk-secret"), "192.0.2.0/24")
+    tally.note(1.0, "req_2", Refusal(code="bad_json", detail="it is cut off"), "192.0.2.0/24")
+    assert [one.reason for one in tally.take()] == ["", "it is cut off"]
