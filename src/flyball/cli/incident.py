@@ -1,4 +1,4 @@
-"""`flyball incident`: how are incidents with known truth made, run through detectors, and scored?"""
+"""`flyball incident`: how are incidents with known truth made, run and scored?"""
 
 from importlib import import_module
 

@@ -52,8 +52,8 @@ class Settings(Struct, kw_only=True):
     burst: float = 0.02
     patience_s: Seconds = 20.0
     promise_s: Seconds = 10.0
-    persistence: float = 0.3  # attempts that follow a failed one; above 1 it multiplies
-    retry_budget: float = 9.0  # retries at most per success
+    persistence: float = 0.6  # attempts that follow a failed one; above 1 it multiplies
+    retry_budget: float = 0.1  # retries at most per success
     backoff_s: Seconds = 8.0
     fail_base: Ratio = 0.003
     # A health check takes a share of the replicas out while they answer late.

@@ -91,21 +91,22 @@ class Scenario(Struct, frozen=True, kw_only=True):
 def recorded(scenario: Scenario, seed: int, half: Literal["tuning", "judging"]) -> Incident:
     """One copy of a scenario, as a folder holds it."""
     chance = np.random.default_rng([seed, *scenario.name.encode()])
-    late_h = float(chance.uniform(0.0, _TIME_SPREAD))
+    # In whole rows, so that a change's moment is one of the table.
+    late_h = round(float(chance.uniform(0.0, _TIME_SPREAD)) * HOUR_S / _STEP_S) * _STEP_S / HOUR_S
     scale = float(chance.uniform(1 - _LOAD_SPREAD, 1 + _LOAD_SPREAD))
     moves = tuple(_varied(one, late_h, chance) for one in scenario.moves)
     play = _pool if scenario.plant == "pool" else _fleet
     signals = play(scenario, moves, scale, int(chance.integers(1 << 31)))
     is_neutral = scenario.form == "neutral"
     harm_s = None if is_neutral else harmed_at(signals)
-    began_s = (scenario.began_h + late_h) * HOUR_S if scenario.began_h else 0.0
+    began_s = round((scenario.began_h + late_h) * HOUR_S) if scenario.began_h else 0.0
     if harm_s is not None:
         signals = signals.between(0.0, harm_s + _AFTER_HARM_S)
     return Incident(
         signals=signals,
         loops=dict(scenario.wiring),
         changes=tuple(
-            Applied(at=(at + late_h) * HOUR_S, change=dict(change))
+            Applied(at=round((at + late_h) * HOUR_S), change=dict(change))
             for at, change in scenario.changes
         ),
         truth=Truth(

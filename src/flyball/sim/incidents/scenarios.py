@@ -13,7 +13,7 @@ from flyball.sim.incidents.scenario import Move, Scenario
 from flyball.sim.incidents.truth import Form, Kind
 
 # Clients that try again nearly always, as in the incidents that held themselves up.
-_STUBBORN = {"persistence": 0.95, "replicas": 46.0}
+_STUBBORN = {"persistence": 0.95, "replicas": 46.0, "retry_budget": 9.0}
 _SCALED = {"scale_gain": 0.3}
 
 
@@ -35,7 +35,7 @@ PUBLISHED = (
         name="I1",
         title="Coding agent, spring 2026: context cleared each turn, the agent repeats itself",
         form="ramp",
-        settings={"budget": 37.0, "persistence": 0.85, "replicas": 60.0},
+        settings={"budget": 37.0, "retry_budget": 9.0, "persistence": 0.85, "replicas": 60.0},
         moves=(Move(at_h=3.0, field="budget", to=29.0, over_s=4 * 3600.0),),
         wiring=wiring.pool(wiring.COST, wiring.CONTEXT),
         loops=("cost", "retry"),
@@ -46,7 +46,7 @@ PUBLISHED = (
         name="I2",
         title="Model provider, autumn 2025: a balancer sends 16 % to the wrong pool, and it sticks",
         form="step",
-        moves=(Move(at_h=4.0, field="fail_base", to=0.03, over_s=1800.0),),
+        moves=(Move(at_h=4.0, field="fail_base", to=0.08, over_s=1800.0),),
         wiring=wiring.pool(),
         loops=("router",),
         kinds=("drift",),
@@ -89,7 +89,7 @@ PUBLISHED = (
         "Cloud, September 2015: slow metadata, nodes time out, leave and ask again",
         ("retry",),
         "metastable",
-        settings={"persistence": 1.2, "replicas": 50.0, "patience_s": 12.0},
+        settings={"retry_budget": 9.0, "persistence": 1.2, "replicas": 50.0, "patience_s": 12.0},
         moves=_dip("stall_s", 1.5, 90.0),
         wiring=wiring.pool(),
     ),
@@ -98,7 +98,7 @@ PUBLISHED = (
         "Cloud, April 2011: a network too small; all nodes mirror anew without back-off",
         ("retry",),
         "metastable",
-        settings={"persistence": 1.5, "backoff_s": 5.0, "replicas": 54.0},
+        settings={"retry_budget": 9.0, "persistence": 1.5, "backoff_s": 5.0, "replicas": 54.0},
         moves=_dip("stall_s", 3.0, 120.0),
         wiring=wiring.pool(),
     ),
@@ -134,7 +134,7 @@ PUBLISHED = (
         "Cloud, June 2025: after a crash all start again at once, without jitter",
         ("retry",),
         "metastable",
-        settings={"persistence": 1.0, "backoff_s": 2.0, "replicas": 47.0},
+        settings={"retry_budget": 9.0, "persistence": 1.0, "backoff_s": 2.0, "replicas": 47.0},
         moves=_dip("stall_s", 9.0, 200.0),
         wiring=wiring.pool(),
     ),
@@ -178,7 +178,7 @@ PUBLISHED = (
         "Social network, September 2010: errors make clients repair, repairs make errors",
         ("retry",),
         "metastable",
-        settings={"persistence": 1.6, "backoff_s": 5.0, "replicas": 56.0},
+        settings={"retry_budget": 9.0, "persistence": 1.6, "backoff_s": 5.0, "replicas": 56.0},
         moves=_dip("fail_base", 0.6, 180.0),
         wiring=wiring.pool(),
     ),
@@ -201,7 +201,7 @@ PUBLISHED = (
         ("descheduler", "autoscaler"),
         "direct",
         "indirect",
-        settings={**_SCALED, "start_s": 400.0, "persistence": 0.6},
+        settings={**_SCALED, "start_s": 400.0},
         moves=(
             Move(at_h=4.0, field="other_period_s", to=120.0),
             Move(at_h=4.0, field="other_share", to=0.25),
@@ -222,7 +222,13 @@ PUBLISHED = (
         name="I19",
         title="One agent with a window of errors too short: it asks the same again",
         form="ramp",
-        settings={"load": 4.0, "replicas": 6.4, "budget": 3.7, "persistence": 0.92},
+        settings={
+            "load": 4.0,
+            "replicas": 6.4,
+            "budget": 3.7,
+            "retry_budget": 9.0,
+            "persistence": 0.92,
+        },
         moves=(Move(at_h=3.0, field="budget", to=2.7, over_s=3 * 3600.0),),
         wiring=wiring.pool(wiring.COST, wiring.CONTEXT),
         loops=("cost", "retry"),
@@ -234,7 +240,7 @@ PUBLISHED = (
         "Music and chat, 2013 and later: clients come back at once after a drop",
         ("retry",),
         "metastable",
-        settings={"persistence": 0.98, "backoff_s": 1.0, "replicas": 47.0},
+        settings={"retry_budget": 9.0, "persistence": 0.98, "backoff_s": 1.0, "replicas": 47.0},
         moves=_dip("stall_s", 6.0, 90.0),
         wiring=wiring.pool(),
     ),
