@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from flyball.governor.policy import AuthorityRules, Policy
-from flyball.serve.config.bundles import BundleSection, BundleSettings, Role, read_bundles
+from flyball.serve.config.bundles import BundleSettings, BundlesSection, read_bundles
 from flyball.serve.config.text import Document, Path
 from flyball.units import Seconds
 
@@ -48,9 +48,8 @@ class AuthoritySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(max_length=8, description="By name, such as `workload` and `site`, in this order."),
     ] = {}
     bundles: Annotated[
-        dict[Role, File | BundleSection],
-        Meta(description="Policy bundles by role: a source, or a source and what it must show."),
-    ] = {}
+        BundlesSection, Meta(description="Policy bundles, from files or registries.")
+    ] = BundlesSection()
     bundle_folder: Annotated[
         File, Meta(description="Where the bundles last in force are kept; remembers versions.")
     ] = "bundles"

@@ -6,7 +6,7 @@ bundle can lower it.
 
 import re
 from pathlib import Path as FilePath
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -19,7 +19,6 @@ FILE_POLL_S = 2.0
 REGISTRY_POLL_S = 30.0
 _REGISTRY = re.compile(r"oci(\+http)?://[^/\s]+/[^\s:@]+(:[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})")
 
-Role = Literal["workload", "site"]
 Key = Annotated[str, Meta(pattern=KEY)]
 Name = Annotated[str, Meta(pattern=NAME)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -57,6 +56,17 @@ class BundleSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = None
 
 
+class BundlesSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The bundles that must all allow a request: a source, or a source and what it must show."""
+
+    workload: Annotated[
+        Text | BundleSection | None, Meta(description="Policy that comes with the work.")
+    ] = None
+    site: Annotated[
+        Text | BundleSection | None, Meta(description="Policy of the place where it runs.")
+    ] = None
+
+
 class BundleSettings(Struct, frozen=True, kw_only=True):
     """The same with absolute paths; `log_trust` = the policy's text, "" = no proof is wanted."""
 
@@ -69,13 +79,12 @@ class BundleSettings(Struct, frozen=True, kw_only=True):
 
 
 def read_bundles(
-    sections: dict[Role, str | BundleSection], folder: FilePath, document: Document
+    sections: BundlesSection, folder: FilePath, document: Document
 ) -> dict[str, BundleSettings]:
     """The sections by role, workload first; faults are noted."""
     found: dict[str, BundleSettings] = {}
-    for role in ("workload", "site"):
-        if role in sections:
-            given = sections[role]
+    for role, given in (("workload", sections.workload), ("site", sections.site)):
+        if given is not None:
             section = BundleSection(source=given) if isinstance(given, str) else given
             path: Path = ("authority", "bundles", role)
             found[role] = _settings(section, path, folder, document)
