@@ -168,7 +168,7 @@ def _manifest(data: bytes) -> Manifest:
         found = msgspec.json.decode(data, type=Manifest)
         if _manifest_bytes(found) != data:
             raise BundleError("manifest", "the manifest is not in canonical JSON")
-    except (msgspec.DecodeError, UnicodeDecodeError, JcsError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, JcsError) as error:
         raise BundleError("manifest", f"the manifest is none: {error}") from None
     _check_manifest(found)
     return found

@@ -82,7 +82,7 @@ def signed_by(envelope: bytes, payload_type: str, payload: bytes) -> tuple[str, 
 def _read(envelope: bytes, payload_type: str, payload: bytes) -> Envelope:
     try:
         found = msgspec.json.decode(envelope, type=Envelope)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _bad(f"the envelope is none: {error}") from None
     if _spelled(found) != envelope:
         raise _bad("the envelope is not in canonical JSON")

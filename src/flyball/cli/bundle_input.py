@@ -111,11 +111,15 @@ def write(path: Path, data: bytes) -> None:
 
 def summary(bundle: "Bundle") -> dict[str, Any]:
     """What a bundle says of itself, unjudged."""
-    import json
+    from flyball.authority.dsse import Envelope
 
     keys: list[str] = []
     if bundle.envelope:
-        keys = [one["keyid"] for one in json.loads(bundle.envelope).get("signatures", [])]
+        try:
+            found = msgspec.json.decode(bundle.envelope, type=Envelope)
+            keys = [one.keyid for one in found.signatures]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            keys = ["something that is no envelope"]
     return {
         "digest": bundle.digest,
         "manifest": msgspec.to_builtins(bundle.manifest),
