@@ -15,12 +15,18 @@ from pathlib import Path
 
 import pytest
 
+from flyball.authority.blocks import Limits
 from flyball.authority.bundle import decode
+from flyball.authority.grant import grant
+from flyball.authority.signer import key_text
 from flyball.model.acts import BundleSet
 from flyball.model.decision import Outcome
+from flyball.serve.bundles.registry import push
 from flyball.serve.durable import replace_durably
 from flyball.serve.log.reader import open_log
 from support.bundles import ALICE, PERMIT, bundle, chat, fleet, forbids, section
+from support.mandates import ANNA, ROOT
+from support.registry import registry_server
 
 
 class Gateway:
@@ -53,10 +59,13 @@ class Gateway:
             assert time.monotonic() < ends and self.process.poll() is None, self.told
             time.sleep(0.02)
 
-    def ask(self, name: str) -> str:
+    def ask(self, name: str, key: str = "") -> str:
         """ "ok", or the code of the refusal."""
+        request = chat(self.url, name, 1)
+        if key:
+            request.add_header("authorization", f"Bearer {key}")
         try:
-            with urllib.request.urlopen(chat(self.url, name, 1), timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=10) as answer:
                 return "ok" if b"[DONE]" in answer.read() else "cut"
         except urllib.error.HTTPError as error:
             return json.loads(error.read())["error"]["code"]
@@ -233,6 +242,41 @@ def test_a_kill_amid_swaps_leaves_a_whole_bundle(
         found.begin()
         expected = "policy_denied" if b"no-slow" in whole.content["policies.cedar"] else "ok"
         assert (found.ask("slow"), found.ask("fast")) == (expected, "ok")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_registry_is_polled_and_a_pinned_mandate_runs_under_its_bundle_alone(
+    engines, tmp_path: Path, ending: ExitStack, workers: int
+) -> None:
+    (engine,) = engines(1)
+    ours = ending.enter_context(registry_server())
+    place, first, second = (
+        ours.place("acme/work:live"),
+        bundle(),
+        bundle(forbids("slow"), version=2),
+    )
+    push(place, first.encode())
+    text = section(place, more={"roots": {"1": key_text(ROOT.public)}})
+    found = start(ending, tmp_path, engine.url, text, workers)
+    now = time.time()
+    pinned = {
+        one.digest: grant(ROOT, ANNA, Limits(expires_at=now + 600, policy_digest=one.digest), now)
+        for one in (first, second)
+    }
+    assert found.ask("fast", pinned[first.digest]) == "ok"
+    assert found.ask("fast", pinned[second.digest]) == "policy_digest_differs"
+    push(place, second.encode())
+    found.until("in force (digest")
+    until = time.monotonic() + 5
+    while found.ask("fast", pinned[second.digest]) != "ok":
+        assert time.monotonic() < until
+    for _ in range(4):
+        assert found.ask("fast", pinned[first.digest]) == "policy_digest_differs"
+        assert found.ask("slow", pinned[second.digest]) == "policy_denied"
+    ours.status = 503  # away: what is in force goes on
+    found.process.send_signal(signal.SIGHUP)
+    found.until("bundle-unreachable")
+    assert found.ask("fast", pinned[second.digest]) == "ok"
 
 
 def test_a_gateway_does_not_start_without_the_bundle_it_was_told_of(tmp_path: Path) -> None:

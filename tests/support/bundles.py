@@ -69,10 +69,10 @@ def signed(made: Bundle, *signers: Signer) -> Bundle:
     return msgspec.structs.replace(made, envelope=seal(PAYLOAD_TYPE, made.statement(), signers))
 
 
-def section(source: Path | str, role: str = "workload", **more: Any) -> str:
-    """The fleet file's section for one bundle that two of three must have signed."""
-    given = {"source": str(source), "signers": SIGNERS, "signers_min": 2, "poll_s": 0.2} | more
-    return "authority: " + json.dumps({"bundles": {role: given}}) + "\n"
+def section(source: Path | str, *, more: dict[str, Any] | None = None, **changes: Any) -> str:
+    """The fleet file's section for a bundle that two of three must have signed; `more` = beside."""
+    given = {"source": str(source), "signers": SIGNERS, "signers_min": 2, "poll_s": 0.2} | changes
+    return "authority: " + json.dumps({"bundles": {"workload": given}, **(more or {})}) + "\n"
 
 
 def fleet(engine: str, extra: str) -> str:
