@@ -26,6 +26,7 @@ from flyball.governor.sessions import SessionTable
 from flyball.governor.stops import Stops
 from flyball.governor.tally import ClassTally, TokenRatio
 from flyball.governor.tariff import Tariff, tariff
+from flyball.governor.trims import Trims
 from flyball.governor.view import FleetView, Vector
 from flyball.governor.watching import Watching
 from flyball.model.decision import LoopAction
@@ -99,6 +100,7 @@ class State:
         self.contexts_generation = -1
         self.meters: dict[tuple[str, str], tuple[Seconds, float]] = {}
         self.plans_refused = 0
+        self.trims = Trims()
         self.watching = Watching()
         self.weights = _weights()
         self.budget = RetryBudget(
@@ -117,6 +119,7 @@ class State:
         self.view = FleetView(fleet, policy, at, old)
         self.programs.adopt(policy.classes)
         self.class_index = {klass.name: i for i, klass in enumerate(policy.classes)}
+        self.budget_of = {name: one.name for one in policy.budgets for name in one.classes}
         self.principals: dict[str, Principal] = {
             principal.key_sha256: principal for principal in policy.principals
         }

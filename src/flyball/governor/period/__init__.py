@@ -1,11 +1,13 @@
 """The path of one control period: observe → estimate → steer → diagnose → price → publish.
 
 `begin` walks up to the question put to the solver and steers health; `finish` takes its answer.
+Between two answers `correct` moves the prices of budgets on what is really spent.
 """
 
 from flyball.governor.commands import Command, Report
 from flyball.governor.events import Solved
 from flyball.governor.period import allowances, hold, observe
+from flyball.governor.period.correct import trim
 from flyball.governor.period.diagnose import diagnose
 from flyball.governor.period.estimate import estimate
 from flyball.governor.period.price import judge, pose
@@ -35,6 +37,8 @@ def begin(state: State, at: Seconds, out: list[Command]) -> None:
     if state.policy.role == "worker":
         return
     diagnose(state, at, out)
+    if state.policy.budgets:
+        trim(state, at, out)
     pose(state, at, out)
 
 

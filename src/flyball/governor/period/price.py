@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from math import inf, sqrt
 
 import numpy as np
+from msgspec.structs import replace
 
 from flyball.governor.commands import Command, Record, Solve
 from flyball.governor.events import Solved
@@ -114,9 +115,10 @@ def judge(state: State, event: Solved, out: list[Command]) -> PriceBoard | None:
         out.append(Record(refusal))
         return None
     _learn_pooling(state, problem, solution)
-    old, share = state.view.board, pricing.smoothing
-    return PriceBoard(
-        version=old.version + 1 if old.version else state.version_floor + 1,
+    shown, share = state.view.board, pricing.smoothing
+    old = state.trims.plan if shown.version and state.trims.plan.version else shown
+    plan = state.trims.plan = PriceBoard(
+        version=shown.version + 1 if shown.version else state.version_floor + 1,
         made_at=event.at,
         valid_until=event.at + pricing.board_valid_s,
         pools=_smooth(problem, solution, old, share),
@@ -126,6 +128,7 @@ def judge(state: State, event: Solved, out: list[Command]) -> PriceBoard | None:
         groups=_named(problem.group_names, solution.group_prices, old.groups, share),
         replicas=_asked_for(problem, solution),
     )
+    return replace(plan, budgets=state.trims.on_top(plan.budgets))
 
 
 def _learn_pooling(state: State, problem: Problem, solution: Solution) -> None:
