@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,13 @@ from flyball.cli import diagnose_input as sources
 from flyball.cli import diagnose_sources as telemetry
 from flyball.cli.diagnose_detect import Found, of_runs, of_told
 from flyball.cli.diagnose_files import load_change, load_loops, load_suppressions
-from flyball.cli.diagnose_output import FORMS, Report
+from flyball.cli.diagnose_html import as_html
+from flyball.cli.diagnose_markdown import as_markdown
+from flyball.cli.diagnose_live import told
+from flyball.cli.diagnose_output import FORMS as SHORT_FORMS
+from flyball.cli.diagnose_output import Report
+from flyball.cli.diagnose_rules import as_metrics, as_rules
+from flyball.cli.diagnose_sarif import as_sarif
 from flyball.cli.diagnose_shape import FILES, schema
 from flyball.cli.diagnose_sources import load_map
 from flyball.cli.file_shape import CannotUse
@@ -30,6 +37,12 @@ from flyball.units import Seconds
 
 FILE = click.Path(dir_okay=False)
 PLACE = click.Path(path_type=Path)
+FORMS: dict[str, Callable[[Report], str]] = SHORT_FORMS | {
+    "sarif": as_sarif,
+    "markdown": as_markdown,
+    "html": as_html,
+    "metrics": as_metrics,
+}
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -47,6 +60,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     prometheus: str | None
     hours: float
     token_file: Path | None
+    live: str | None
     table: Path | None
     map_file: str | None
     step_s: Seconds
@@ -90,6 +104,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     help="How far back to ask it.",
 )
 @click.option("--token-file", type=PLACE, help="Holds its bearer token.")
+@click.option("--live", metavar="URL", help="A running gateway: what its own diagnosis found.")
 @click.option("--csv", "table", type=PLACE, help="CSV or Parquet of signals, calls or canaries.")
 @click.option("--map", "map_file", type=FILE, help="What columns, pools and constants mean.")
 @click.option(
@@ -115,7 +130,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(list(FORMS)),
+    type=click.Choice([*FORMS, "rules"]),
     default="text",
     show_default=True,
     help="Form of the result.",
@@ -133,13 +148,16 @@ def command(**words: Any) -> None:
     if asked.shape:
         click.echo(json.dumps(schema(asked.shape), indent=1))
         return
+    if asked.output == "rules":
+        click.echo(as_rules())
+        return
     mapping = load_map(asked.map_file) if asked.map_file else MapFile(version="v1")
     how = telemetry.Reading(step_s=asked.step_s, mapping=mapping)
     parts = _parts(asked, how)
     if not parts and not asked.baseline:
         raise click.UsageError(
             "nothing to look at: give --fleet, --loops, --log, --audit, --objects, --probe, "
-            "--otlp, --dump, --prometheus, --csv, or --baseline with --current."
+            "--otlp, --dump, --prometheus, --live, --csv, or --baseline with --current."
         )
     whole = sources.joined(parts)
     signals = telemetry.whole(whole, mapping)
@@ -161,8 +179,8 @@ def _parts(asked: "Asked", how: telemetry.Reading) -> list[sources.Told]:
     parts: list[sources.Told] = []
     workloads: dict[str, str] = {}
     if asked.fleet:
-        told, workloads = sources.fleet(asked.fleet)
-        parts.append(told)
+        declared, workloads = sources.fleet(asked.fleet)
+        parts.append(declared)
     parts += [sources.Told(graph=load_loops(path)) for path in asked.loop_files]
     if asked.folder:
         parts += [sources.ledger(asked.folder), telemetry.records(asked.folder, how, _say)]
@@ -179,6 +197,8 @@ def _parts(asked: "Asked", how: telemetry.Reading) -> list[sources.Told]:
         end = time.time()
         begin = end - asked.hours * 3600.0
         parts.append(telemetry.live(asked.prometheus, begin, end, token, how, _say))
+    if asked.live:
+        parts.append(told(asked.live, _say))
     if asked.table:
         parts.append(telemetry.table(asked.table, how, _say))
     return parts

@@ -36,6 +36,19 @@ _LAYERS = ("control", "inference", "model")
 _T = TypeVar("_T")
 _BAD = frozenset({"failed", "truncated-stream", "deadline"})
 
+# Places in the sums of a step: of the plant, and of a pool.
+_ATTEMPTS, _RETRIES, _OFFERED, _KEPT, _SPEND, _FINISHED, _LATE, _BAD_ENDS = range(8)
+_SERVED, _WAITED = 1, 2
+_PLANT_SUMS, _POOL_SUMS = 8, 3
+_RATES = {
+    "attempts_per_s": _ATTEMPTS,
+    "retries_per_s": _RETRIES,
+    "spend_per_s": _SPEND,
+    "finished_per_s": _FINISHED,
+    "late_per_s": _LATE,
+    "bad_per_s": _BAD_ENDS,
+}
+
 
 class Minute:
     """What one minute's calls say to the streams that are watched for drift."""
@@ -76,7 +89,8 @@ class Calls:
         self.begin = float("inf")
         self.end = float("-inf")
         self._chance = Random(seed)
-        self._grid = grid.Grid(step_s)
+        self._steps: dict[int, list[float]] = {}
+        self._pool_steps: dict[str, dict[int, list[float]]] = {}
         self._minutes: dict[int, Minute] = {}
         self._stretch_s: Seconds = MINUTE_S
         self._stretches: dict[int, Counter[pathdrift.Path]] = {}
@@ -151,60 +165,62 @@ class Calls:
         self._stretches = wider
 
     def _add_step(self, pool: str, intent: Intent, outcome: Outcome) -> None:
-        row = int(intent.at // self.step_s) + 1
-        ended = int(outcome.at // self.step_s) + 1
-
-        def more(name: str, at: int, value: float) -> None:
-            sums = self._grid.column(name).sums
-            sums[at] = sums.get(at, 0.0) + value
-
-        more("attempts", row, 1.0)
-        more(f"{pool}.attempts", row, 1.0)
-        if intent.is_retry or intent.attempt > 1:
-            more("retries", row, 1.0)
-        more("offered", row, intent.tokens_offered)
-        more("kept", row, intent.tokens_kept)
-        more("spend", row, intent.tokens_kept + outcome.output_tokens)
-        more("finished", ended, 1.0)
+        begun = self._step(int(intent.at // self.step_s) + 1)
+        begun[_ATTEMPTS] += 1.0
+        begun[_RETRIES] += intent.is_retry or intent.attempt > 1
+        begun[_OFFERED] += intent.tokens_offered
+        begun[_KEPT] += intent.tokens_kept
+        begun[_SPEND] += intent.tokens_kept + outcome.output_tokens
+        self._pool_step(pool, int(intent.at // self.step_s) + 1)[_ATTEMPTS] += 1.0
+        row = int(outcome.at // self.step_s) + 1
+        ended = self._step(row)
+        ended[_FINISHED] += 1.0
         if outcome.outcome == "served":
-            more(f"{pool}.e2e", ended, outcome.e2e_s)
-            more(f"{pool}.served", ended, 1.0)
-            if not outcome.in_time:
-                more("late", ended, 1.0)
+            mine = self._pool_step(pool, row)
+            mine[_SERVED] += 1.0
+            mine[_WAITED] += outcome.e2e_s
+            ended[_LATE] += not outcome.in_time
         elif outcome.outcome in _BAD:
-            more("bad", ended, 1.0)
+            ended[_BAD_ENDS] += 1.0
+
+    def _step(self, row: int) -> list[float]:
+        found = self._steps.get(row)
+        if found is None:
+            if len(self._steps) >= grid.STEPS_MAX:
+                step = "Give a larger --step, or less time"
+                raise TraceError("the input", f"more than {grid.STEPS_MAX:,} steps", step)
+            found = self._steps[row] = [0.0] * _PLANT_SUMS
+        return found
+
+    def _pool_step(self, pool: str, row: int) -> list[float]:
+        rows = self._pool_steps.setdefault(pool, {})
+        found = rows.get(row)
+        if found is None:
+            found = rows[row] = [0.0] * _POOL_SUMS
+        return found
 
     def signals(self, fast: str = "") -> Signals:
         """The table of steps; `fast` = the pool whose share is the router's set-point."""
-        first, rows = self._grid.span()
-        if not rows:
+        if not self._steps:
             return grid.signals({}, 0, self.step_s)
-
-        def sums(name: str) -> Array:
-            if name not in self._grid.columns:
-                return np.zeros(rows)
-            return np.nan_to_num(self._grid.columns[name].values(first, rows, False))
-
-        attempts, retries, step_s = sums("attempts"), sums("retries"), self.step_s
-        made = {
-            "plant.attempts_per_s": attempts / step_s,
-            "plant.retries_per_s": retries / step_s,
-            "plant.fresh_per_s": (attempts - retries) / step_s,
-            "plant.spend_per_s": sums("spend") / step_s,
-            "plant.finished_per_s": sums("finished") / step_s,
-            "plant.late_per_s": sums("late") / step_s,
-            "plant.bad_per_s": sums("bad") / step_s,
-            "loop.cost.setpoint": _over(sums("kept"), sums("offered")),
-        }
+        first = min(self._steps)
+        rows, step_s = max(self._steps) - first + 1, self.step_s
+        if rows > grid.STEPS_MAX:
+            days = rows * step_s / 86_400
+            raise TraceError("the input", f"{days:,.0f} days of calls", "Give a larger --step")
+        plant = _table(self._steps, first, rows, _PLANT_SUMS)
+        made = {f"plant.{name}": plant[at] / step_s for name, at in _RATES.items()}
+        made["plant.fresh_per_s"] = (plant[_ATTEMPTS] - plant[_RETRIES]) / step_s
+        made["loop.cost.setpoint"] = _over(plant[_KEPT], plant[_OFFERED])
         waited, served = np.zeros(rows), np.zeros(rows)
-        for pool in self.pools:
-            e2e, done = sums(f"{pool}.e2e"), sums(f"{pool}.served")
-            waited, served = waited + e2e, served + done
-            made[f"{pool}.served_per_s"] = done / step_s
-            made[f"{pool}.latency_s"] = _over(e2e, done)
+        for pool, steps in self._pool_steps.items():
+            mine = _table(steps, first, rows, _POOL_SUMS)
+            waited, served = waited + mine[_WAITED], served + mine[_SERVED]
+            made[f"{pool}.served_per_s"] = mine[_SERVED] / step_s
+            made[f"{pool}.latency_s"] = _over(mine[_WAITED], mine[_SERVED])
             # Little's law: work in the system = what ended in a step, each with its time in it.
-            made[f"{pool}.queue"] = e2e / step_s
-            made[f"{pool}.share"] = _over(sums(f"{pool}.attempts"), attempts)
+            made[f"{pool}.queue"] = mine[_WAITED] / step_s
+            made[f"{pool}.share"] = _over(mine[_ATTEMPTS], plant[_ATTEMPTS])
         made["plant.latency_s"] = _over(waited, served)
         if fast in self.pools:
             made["loop.router.setpoint"] = made[f"{fast}.share"]
@@ -239,6 +255,15 @@ class Calls:
             np.array([float(row.tokens) for row in self._rows]),
             np.array([row.good for row in self._rows]),
         )
+
+
+def _table(steps: Mapping[int, list[float]], first: int, rows: int, width: int) -> Array:
+    """Sums per step, [width, T]."""
+    found = np.zeros((width, rows))
+    for row, sums in steps.items():
+        if 0 <= row - first < rows:
+            found[:, row - first] = sums
+    return found
 
 
 def _over(total: Array, count: Array) -> Array:

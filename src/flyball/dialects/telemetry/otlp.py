@@ -43,9 +43,21 @@ class Point(Struct, frozen=True, gc=False):
     is_delta: bool = False
 
 
+class _Value(Struct, frozen=True, rename="camel", gc=False):
+    string_value: str | None = None
+    int_value: int | str | None = None
+    double_value: float | None = None
+    bool_value: bool | None = None
+    array_value: "_Array | None" = None
+
+
+class _Array(Struct, frozen=True, gc=False):
+    values: tuple[_Value, ...] = ()
+
+
 class _Attribute(Struct, gc=False):
     key: str = ""
-    value: dict[str, Any] = {}
+    value: _Value = _Value()
 
 
 class _Status(Struct, frozen=True, gc=False):
@@ -195,17 +207,23 @@ def _seconds(nanoseconds: int | str) -> float:
 
 
 def _plain(said: list[_Attribute]) -> Attributes:
-    return {one.key: _value(one.value) for one in said}
+    found: Attributes = {}
+    for one in said:
+        value = one.value
+        text = value.string_value
+        found[one.key] = text if text is not None else _value(value)
+    return found
 
 
-def _value(value: dict[str, Any]) -> Any:
-    for kind, what in value.items():
-        if kind == "intValue":
-            return int(what) if isinstance(what, int) or what.lstrip("-").isdigit() else 0
-        if kind == "arrayValue":
-            return [_value(one) for one in what.get("values", ())]
-        return what
-    return None
+def _value(value: _Value) -> Any:
+    if value.string_value is not None:
+        return value.string_value
+    if value.int_value is not None:
+        told = value.int_value
+        return int(told) if isinstance(told, int) or told.lstrip("-").isdigit() else 0
+    if value.array_value is not None:
+        return [_value(one) for one in value.array_value.values]
+    return value.double_value if value.double_value is not None else value.bool_value
 
 
 def _points(metric: _JsonMetric, beneath: Attributes, place: str) -> Iterator[Point]:
