@@ -18,7 +18,6 @@ from flyball.units import Seconds
 
 TOLD_AFTER, GONE_AFTER = 2, 6
 FINDINGS_MAX = 256
-ROUNDING = 1e-9
 
 
 def diagnose(state: State, at: Seconds, out: list[Command]) -> None:
@@ -33,10 +32,12 @@ def diagnose(state: State, at: Seconds, out: list[Command]) -> None:
         signs.begin(state)
         watching.looked_at, watching.due_at = at, at + rules.interval_s
     drift(state, at)
-    if at < watching.due_at - ROUNDING:
+    # A tick that comes a little early is the one meant: the next would be a whole period late.
+    if at < watching.due_at - 0.5 * min(state.policy.tick_s, rules.interval_s):
         return
     watching.rows.append(signs.row(state, at))
-    watching.looked_at, watching.due_at = at, at + rules.interval_s
+    watching.looked_at = at
+    watching.due_at = max(watching.due_at, at - 0.5 * rules.interval_s) + rules.interval_s
     seen = look(state, at)
     watching.margins, watching.missing = seen.margins, seen.missing
     _settle(state, at, seen.wanted, out)

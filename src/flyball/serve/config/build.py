@@ -19,6 +19,7 @@ from flyball.model.request import (
     Promise,
     RequestClass,
 )
+from flyball.serve.config.diagnosis import build_diagnosis
 from flyball.serve.config.errors import did_you_mean, listed
 from flyball.serve.config.model import (
     FleetFile,
@@ -219,4 +220,5 @@ def build_policy(
         loops=build_loops(file.loops),
         foreign_loops=build_foreign(file.foreign_loops),
         budgets=build_budgets(file.budgets),
+        diagnosis=build_diagnosis(file.diagnosis),
     )
