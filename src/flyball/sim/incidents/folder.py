@@ -81,7 +81,7 @@ def signals_of(lines: Iterable[str]) -> Signals:
             table.append([float(field) if field else np.nan for field in row])
         except ValueError:
             raise ValueError(f"line {number}: not all fields are numbers") from None
-    values = np.array(table).reshape(-1, len(head))
+    values = np.array(table).reshape(len(table), len(head))
     return from_columns({name: values[:, place] for place, name in enumerate(head)})
 
 

@@ -119,7 +119,7 @@ FLEETS = (
             *moves,
             plant=plant,
             wiring=wiring.fleet(),
-            hours=12.0,
+            hours=8.0,
         )
         for name, plant, moves in _COURSES
     ),

@@ -167,12 +167,12 @@ def _trigger_s(mean: dict[str, float]) -> Seconds:
     """Seconds of a spike of `SPIKE` times the load past the separatrix; inf = no bad state."""
     capacity, patience_s = mean["plant.capacity_per_s"], mean["loop.retry.patience_s"]
     again, budget = mean["loop.retry.persistence"], mean["loop.retry.budget"]
-    service_s = max(mean["plant.latency_s"] - mean["pool.queue"] / capacity, 0.1)
+    each_s = max(mean["plant.latency_s"] - mean["pool.queue"] / capacity, 0.1)
 
     def flow_at(load: float) -> Callable[[Array], Array]:
         def flow(queue: Array) -> Array:
             done = capacity * queue / (queue + 0.25 * capacity)
-            waits = service_s + queue / capacity
+            waits = each_s + queue / capacity
             late = 1.0 / (1.0 + np.exp(np.clip((patience_s - waits) / 1.5, -30.0, 30.0)))
             retries = np.minimum(again * late, budget * (1.0 - late))
             return load + retries * done - done
