@@ -35,6 +35,8 @@ SURGE_FROM_SHARE, SURGE_SHARE = 0.25, 0.3
 @click.option("--kill/--no-kill", "kills", default=True, show_default=True,
               help="Kill one engine of each fleet on the way.")  # fmt: skip
 @click.option("--alone", is_flag=True, help="The governed fleet only.")
+@click.option("--cliff/--no-cliff", "steers", default=True, show_default=True,
+              help="Steer a third, small fleet toward its cliff: what comes first?")  # fmt: skip
 def command(
     trace: Path | None,
     seconds: float,
@@ -44,6 +46,7 @@ def command(
     folder: Path,
     kills: bool,
     alone: bool,
+    steers: bool,
 ) -> None:
     """Run two fleets, the gateway and real traffic on this machine: governed, and not.
 
@@ -69,6 +72,10 @@ def command(
         show(governed.report, governed.boards, governed.ledger, begun)
         if other is not None and other.report is not None:
             click.echo(contrast(governed.report, governed.answers, other.report, other.answers))
+    if steers:
+        from flyball.cli.demo_cliff import cliff, told
+
+        click.echo(told(cliff(folder / "cliff", seed)))
     _say(f"The ledger stays in {folder / 'ledger'}. Next:")
     _say(f"  flyball explain --last-refused --log {folder / 'ledger'}")
     _say(f"  flyball serve {folder / 'fleet.yaml'}   # then point any OpenAI client at it")

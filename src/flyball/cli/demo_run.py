@@ -123,9 +123,13 @@ def url_of(process: "subprocess.Popen[str]", name: str, folder: Path) -> str:
 def start_gateway(stack: ExitStack, folder: Path, urls: dict[str, str], mode: str) -> str:
     """Write the fleet file and wait until the gateway is ready behind it."""
     port = free_port()
-    path = folder / "fleet.yaml"
-    path.write_text(fleet_file(urls, port, folder / "ledger", mode))
-    process = spawn(stack, ["serve", str(path)], folder / "gateway.log")
+    (folder / "fleet.yaml").write_text(fleet_file(urls, port, folder / "ledger", mode))
+    return await_gateway(stack, folder, port)
+
+
+def await_gateway(stack: ExitStack, folder: Path, port: int) -> str:
+    """Start a gateway with the fleet file there; its URL, once it is ready."""
+    process = spawn(stack, ["serve", str(folder / "fleet.yaml")], folder / "gateway.log")
     url = f"http://127.0.0.1:{port}"
     give_up_at = time.monotonic() + READY_S_MAX
     while time.monotonic() < give_up_at:

@@ -85,8 +85,8 @@ def _load(state: State, at: Seconds) -> Shown:
             evidence=(evidence, width),
             confidence=found.below,
             scope=found.pool,
-            summary=f"{loops[0]}: {evidence.value:.2f} times today's demand fills {found.pool} "
-            "and all that could stand in for it",
+            summary=f"{loops[0]}: there is room for {evidence.value:.2f} times today's demand at "
+            f"{found.pool} and all that could stand in for it",
         )
         told = replace(told, lead_s=found.lead_s)
     yield found.pool, evidence, told
