@@ -125,7 +125,8 @@ def read(stream: IO[bytes], place: str) -> Iterator[Span | Point]:
     head = stream.read(1)
     if not head:
         raise TraceError(place, "the file is empty", "Give an export with at least one span")
-    if head in b"{ \t\r\n[":
+    # No newline among them: it is the tag of a protobuf message's first field.
+    if head in b"{[ \t":
         yield from _json(head, stream, place)
     else:
         yield from _protobuf(head, stream, place)
