@@ -1,6 +1,7 @@
 """Do mandates, budgets and policies hold over real processes, whichever worker is asked?"""
 
 import json
+import os
 import signal
 import time
 import urllib.error
@@ -88,6 +89,40 @@ def test_a_mandate_is_let_in_within_its_budget_and_all_of_it_is_recorded(
         assert intent.warrant.human == "https://idp.example|u|17"
         assert intent.warrant.policies == ("recorded-first",)
         assert intent.warrant.obligations == ("record-before-release",)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_kill_makes_a_gateway_forget_what_was_spent(
+    engines, gateway, tmp_path: Path, workers: int
+) -> None:
+    limit, lives = 40, 2
+    key, two = token(limit), engines(2)
+    extra = section(tmp_path, POLICY)
+    served = 0
+    for _ in range(lives):
+        found = gateway(two, workers=workers, extra=extra)
+        served += sum(send(found.port, key)[0] == 200 for _ in range(8))
+        os.killpg(found.process.pid, signal.SIGKILL)
+        found.process.wait(10)
+    found = gateway(two, workers=workers, extra=extra)
+    answers = [send(found.port, key) for _ in range(40)]
+    served += sum(status == 200 for status, _ in answers)
+    assert answers[-1][1].get("code") == "budget_exhausted"
+    assert found.end() == 0
+    costs = {one.spent_micro_usd for one in records(tmp_path, Outcome) if one.outcome == "served"}
+    assert served > 3 and served * min(costs) <= limit, (served, costs)
+
+
+def test_a_restart_in_peace_loses_no_part_of_a_budget(engines, gateway, tmp_path: Path) -> None:
+    limit = 200
+    key, two, extra = token(limit), engines(1), section(tmp_path, POLICY)
+    for _ in range(2):
+        found = gateway(two, extra=extra)
+        assert send(found.port, key)[0] == 200
+        assert found.end() == 0
+    outcomes = [one for one in records(tmp_path, Outcome) if one.outcome == "served"]
+    (told,) = (tmp_path / "log.budgets").read_text().split("\n")[-2:-1]
+    assert int(told.split()[2]) == sum(one.spent_micro_usd for one in outcomes)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

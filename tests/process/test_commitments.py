@@ -1,4 +1,4 @@
-"""Does a gateway commit to every prompt and answer, and is nothing of them in any file it writes?"""
+"""Does a gateway commit to every prompt and answer, and is no secret in any file it writes?"""
 
 import json
 import os

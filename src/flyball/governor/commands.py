@@ -172,6 +172,15 @@ class LendBudget(Struct, frozen=True, tag=True, gc=False):
     lent: int = 0
 
 
+class KeepBudget(Struct, frozen=True, tag=True, gc=False):
+    """Make durable, before anything that follows for this block, how much of its budget may have
+    been spent: after a kill that much counts as spent (BudgetsKept)."""
+
+    block: str
+    limit_micro_usd: int
+    committed: int
+
+
 Command = (
     Forward
     | Reject
@@ -189,4 +198,5 @@ Command = (
     | Diagnosed
     | TellBudget
     | LendBudget
+    | KeepBudget
 )

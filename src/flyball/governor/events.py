@@ -312,6 +312,17 @@ class BudgetTold(Struct, frozen=True, tag=True):
     returned: int = 0
 
 
+class BudgetsKept(Struct, frozen=True, tag=True):
+    """What may have been spent of each budget before this start; what is lent from now on is made
+    durable first (KeepBudget). Each = (block, limit, committed) in micro-USD.
+
+    To the control process, or to a process that is alone, before its first client.
+    """
+
+    at: Seconds
+    accounts: tuple[tuple[str, int, int], ...]
+
+
 class WorkerLost(Struct, frozen=True, tag=True):
     """A worker ended: what was lent to it counts as spent, as nobody can say what was."""
 
@@ -362,4 +373,5 @@ Event = (
     | BudgetTold
     | WorkerLost
     | BudgetLent
+    | BudgetsKept
 )

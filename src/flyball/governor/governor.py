@@ -11,6 +11,7 @@ from flyball.governor.events import (
     AttemptFailed,
     BoardReceived,
     BudgetLent,
+    BudgetsKept,
     BudgetTold,
     BundlesSet,
     ClientGone,
@@ -91,6 +92,7 @@ class Governor:
             BudgetTold: self._budget_told,
             WorkerLost: self._worker_lost,
             BudgetLent: self._budget_lent,
+            BudgetsKept: self._budgets_kept,
         }
 
     def handle(self, event: Event) -> list[Command]:
@@ -205,6 +207,9 @@ class Governor:
     def _budget_told(self, event: BudgetTold, out: list[Command]) -> None:
         oversight.budget_told(self.state, event, out)
 
+    def _budgets_kept(self, event: BudgetsKept, out: list[Command]) -> None:
+        oversight.budgets_kept(self.state, event)
+
     def _worker_lost(self, event: WorkerLost, out: list[Command]) -> None:
         oversight.worker_lost(self.state, event)
 
@@ -217,7 +222,7 @@ class Governor:
     def _tick(self, event: Tick, out: list[Command]) -> None:
         if self.state.stops:
             oversight.stops_over(self.state, event.at)
-        if self.state.policy.role == "worker":
+        if not self.state.purses.is_whole and self.state.policy.role != "control":
             oversight.tell_budgets(self.state, event.at, out)
         period.begin(self.state, event.at, out)
         request.reconsider(self.state, event.at, out)

@@ -7,9 +7,17 @@ workers each worker records what it cut, and the control process the act itself.
 
 from collections.abc import Iterable
 
-from flyball.governor.commands import Command, LendBudget, Notice, Record, TellBudget
+from flyball.governor.commands import (
+    Command,
+    KeepBudget,
+    LendBudget,
+    Notice,
+    Record,
+    TellBudget,
+)
 from flyball.governor.events import (
     BudgetLent,
+    BudgetsKept,
     BudgetTold,
     BundleOrigin,
     BundlesSet,
@@ -211,10 +219,25 @@ def stops_over(state: State, at: Seconds) -> None:
 def budget_told(state: State, event: BudgetTold, out: list[Command]) -> None:
     """Control process: a worker's news of one budget; lend it more if it wants."""
     treasury, worker, block = state.treasury, event.worker, event.block
+    account = treasury.account(block)
+    before = account.committed if account is not None else 0
     treasury.told(worker, block, event.spent, event.returned)
+    lend = None
     if event.wanted:
         amount, lent = treasury.lend(worker, block, event.limit_micro_usd, event.wanted)
-        out.append(LendBudget(worker, block, amount, lent))
+        lend = LendBudget(worker, block, amount, lent)
+    account = treasury.account(block)
+    if treasury.is_kept and account is not None and account.committed != before:
+        out.append(KeepBudget(block, account.limit, account.committed))
+    if lend is not None:
+        out.append(lend)
+
+
+def budgets_kept(state: State, event: BudgetsKept) -> None:
+    """What was spent before this start counts; a process that is alone lends to itself."""
+    state.treasury.restore(event.accounts)
+    if state.policy.role == "whole":
+        state.purses.is_whole = False
 
 
 def worker_lost(state: State, event: WorkerLost) -> None:
@@ -228,6 +251,7 @@ def budget_lent(state: State, event: BudgetLent) -> None:
 
 
 def tell_budgets(state: State, at: Seconds, out: list[Command]) -> None:
-    """Worker: tell what was spent, and give back what lies idle."""
-    for block, purse, spent, returned in state.purses.news(at):
+    """Worker: tell what was spent, and give back what lies idle, or at the end all."""
+    is_end = state.draining and not state.flights
+    for block, purse, spent, returned in state.purses.news(at, is_end):
         out.append(TellBudget(block, purse.limit, 0, spent, returned))

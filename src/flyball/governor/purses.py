@@ -5,7 +5,7 @@ whatever runs at once. Several workers spend from leases: a worker's purse holds
 of the control process lent to it, and gives back what lies idle. Sums are whole micro-USD.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flyball.model.mandate import MicroUsd, Spend
 from flyball.units import Seconds
@@ -51,7 +51,7 @@ class Purses:
     """All purses of one core. `is_whole` = it is alone: each purse holds its whole limit."""
 
     def __init__(self, is_whole: bool) -> None:
-        self._is_whole = is_whole
+        self.is_whole = is_whole
         self._purses: dict[str, Purse] = {}
         self._active: dict[str, Purse] = {}
 
@@ -102,12 +102,15 @@ class Purses:
         if not amount:
             purse.dry_until = at + IDLE_S
 
-    def news(self, at: Seconds) -> Iterator[tuple[str, Purse, MicroUsd, MicroUsd]]:
-        """(block, purse, spent since told, given back now) of each purse with news."""
+    def news(
+        self, at: Seconds, is_end: bool = False
+    ) -> Iterator[tuple[str, Purse, MicroUsd, MicroUsd]]:
+        """(block, purse, spent since told, given back now) of each purse with news. At the end all
+        that is free is given back."""
         for block, purse in list(self._active.items()):
             spent, purse.told = purse.spent - purse.told, purse.spent
             returned = 0
-            if at - purse.touched_at >= IDLE_S and purse.free > 0:
+            if (is_end or at - purse.touched_at >= IDLE_S) and purse.free > 0:
                 returned = purse.free
                 purse.room -= returned
             if spent or returned:
@@ -121,9 +124,9 @@ class Purses:
             if len(self._purses) >= PURSES_MAX:
                 self._forget(at)
             limit = spend.limit_micro_usd
-            purse = self._purses[spend.block] = Purse(limit, limit if self._is_whole else 0)
+            purse = self._purses[spend.block] = Purse(limit, limit if self.is_whole else 0)
             purse.touched_at = at
-        if not self._is_whole:
+        if not self.is_whole:
             self._active[spend.block] = purse
         return purse
 
@@ -153,13 +156,33 @@ class Account:
         """What workers have and have not spent, as far as they told."""
         return sum(self.leases.values())
 
+    @property
+    def committed(self) -> MicroUsd:
+        """What may have been spent, whatever becomes of the workers."""
+        return self.spent + self.lent
+
 
 class Treasury:
-    """The control process's side: it lends each block's budget to the workers that spend it."""
+    """The control process's side: it lends each block's budget to the workers that spend it.
+
+    `is_kept` = what may have been spent is made durable before it is lent.
+    """
 
     def __init__(self, workers: int) -> None:
         self._workers = max(1, workers)
         self._accounts: dict[str, Account] = {}
+        self.is_kept = False
+
+    def restore(self, accounts: Iterable[tuple[str, MicroUsd, MicroUsd]]) -> None:
+        """(block, limit, committed) from before this start: all that was committed is spent."""
+        self.is_kept = True
+        for block, limit, committed in accounts:
+            account = self._accounts[block] = Account(limit)
+            account.spent = committed
+
+    def account(self, block: str) -> Account | None:
+        """A block's account; None = it was never asked for."""
+        return self._accounts.get(block)
 
     def told(self, worker: int, block: str, spent: MicroUsd, returned: MicroUsd) -> None:
         """A worker spent that much of its lease, and gives that much back."""

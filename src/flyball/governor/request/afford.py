@@ -100,7 +100,7 @@ def _take(
     limit = spend.limit_micro_usd
     detail = f"block {spend.block[:16]} has {purse.free} of {limit} micro-USD left, {needed} needed"
     refusal = Refusal(code="budget_exhausted", detail=detail)
-    if state.policy.role != "worker" or needed > limit:
+    if state.purses.is_whole or needed > limit:
         return refusal
     if at < purse.dry_until:
         if not purse.lent:

@@ -12,12 +12,14 @@ import contextlib
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 from flyball.governor import commands
 from flyball.governor.events import (
     BoardReceived,
     BudgetLent,
+    BudgetsKept,
     BudgetTold,
     DrainBegun,
     Event,
@@ -33,6 +35,7 @@ from flyball.serve.bundles.desk import Desk
 from flyball.serve.config import Config
 from flyball.serve.log.recording import lost_outcome
 from flyball.serve.process.authority import Shelf, in_force
+from flyball.serve.process.budgets import BudgetBook
 from flyball.serve.process.center import Center
 from flyball.serve.process.link import (
     Answer,
@@ -131,6 +134,8 @@ class Control:
         self._governor = Governor(
             config.fleet, config.policy, run_name(self._clock, "c"), self._shelf
         )
+        self._budgets = BudgetBook(config.ledger.folder, self._clock.now, self._notice)
+        self._feed(BudgetsKept(self._clock.now(), self._budgets.accounts))
         self._center = Center(
             config,
             clock=self._clock,
@@ -175,8 +180,12 @@ class Control:
         finally:
             self._stopping.set()
             await self._end_workers(keepers)
+            await self._budgets.close()
             lost = await self._center.stop()
         return 1 if lost else 0
+
+    def _notice(self, notice: commands.Notice) -> None:
+        self._center.notice(notice)
 
     async def _until_ready(self) -> None:
         """All workers listen, or StartFault says what kept one from it."""
@@ -446,8 +455,10 @@ class Control:
                     self._center.steering.advise(command)
                 case commands.Diagnosed():
                     self._center.diagnosed(command)
+                case commands.KeepBudget():
+                    self._budgets.keep(command)
                 case commands.LendBudget():
-                    self._lend(command)
+                    self._budgets.when_kept(partial(self._lend, command))
                 case _:
                     raise AssertionError(f"the control's core asked for {type(command).__name__}")
 

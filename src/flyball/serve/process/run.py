@@ -17,12 +17,15 @@ import msgspec
 from msgspec import Struct
 
 from flyball import __version__
-from flyball.governor.events import DrainBegun, Event
+from flyball.governor.commands import LendBudget, Notice, TellBudget
+from flyball.governor.events import BudgetLent, BudgetsKept, BudgetTold, DrainBegun, Event
 from flyball.model.signals import PeerLoad
 from flyball.serve.bundles.desk import Desk
 from flyball.serve.config import Config, ConfigErrors, load
 from flyball.serve.doors.fault import DoorFault
 from flyball.serve.log.writer import LedgerError
+from flyball.serve.process.authority import prepare
+from flyball.serve.process.budgets import BudgetBook
 from flyball.serve.process.center import Center
 from flyball.serve.process.control import Control, StartFault
 from flyball.serve.process.quotes import QuoteTable
@@ -77,7 +80,9 @@ def serve(path: Path, overrides: Overrides) -> int:
         say(str(warning))
 
     def adjust(found: Config) -> Config:
-        return desk.resolve(overrides.apply(found))
+        adjusted = desk.resolve(overrides.apply(found))
+        prepare(adjusted)
+        return adjusted
 
     try:
         with claim(config.listen.host, config.listen.port) as claimed:
@@ -130,6 +135,7 @@ class Whole:
         self._clock = Clock()
         self._station: Station | None = None
         self._stopping = asyncio.Event()
+        self._budgets = BudgetBook(config.ledger.folder, self._clock.now, self._notice)
         self._center = Center(
             config,
             clock=self._clock,
@@ -162,13 +168,16 @@ class Whole:
                     set=center.steering.set,
                     advise=center.steering.advise,
                     diagnosed=center.diagnosed,
+                    tell_budget=self._tell_budget,
+                    keep_budget=self._budgets.keep,
+                    lend_budget=self._lend,
                     when_durable=center.recorder.when_durable,
                 ),
                 condition=lambda: center.condition,
                 page=self._page,
                 quotes=QuoteTable(QuoteTable.create(1), 1),
                 is_shared=False,
-                told=center.standing(),
+                told=[BudgetsKept(center.now(), self._budgets.accounts), *center.standing()],
             )
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._end)
@@ -180,12 +189,35 @@ class Whole:
             pulse.cancel()
             await self._station.drain(center.config.limits.drain_s_max)
         finally:
+            await self._budgets.close()
             lost = await center.stop()
         return 1 if lost else 0
 
     def _feed(self, event: Event) -> None:
         if self._station is not None:
             self._station.feed(event)
+
+    def _notice(self, notice: Notice) -> None:
+        self._center.notice(notice)
+
+    def _tell_budget(self, told: TellBudget) -> None:
+        """The one process asks itself, so that what it may spend is durable first."""
+        self._feed(
+            BudgetTold(
+                self._center.now(),
+                0,
+                told.block,
+                told.limit_micro_usd,
+                told.wanted,
+                told.spent,
+                told.returned,
+            )
+        )
+
+    def _lend(self, lent: LendBudget) -> None:
+        self._budgets.when_kept(
+            lambda: self._feed(BudgetLent(self._center.now(), lent.block, lent.amount, lent.lent))
+        )
 
     def _on_config(self, config: Config) -> None:
         if self._station is not None:

@@ -15,7 +15,7 @@ import msgspec
 
 from flyball.dialects import surface
 from flyball.governor.commands import Notice
-from flyball.governor.events import Event
+from flyball.governor.events import Event, Tick
 from flyball.governor.governor import Governor
 from flyball.model.decision import Record
 from flyball.model.signals import PeerLoad
@@ -140,6 +140,7 @@ class Station:
     async def drain(self, drain_s_max: Seconds) -> int:
         """End: nothing new, what runs may finish; how many requests were cut off."""
         cut_off = await self.gateway.drain(drain_s_max)
+        self.gateway.feed(Tick(self.now()))  # gives budgets back
         if self._texts is not None and (lost := await self._texts.close()):
             text = f"{lost} exchanges have no commitment to their texts"
             self._sinks.notice(Notice("error", "commitments-lost", text))

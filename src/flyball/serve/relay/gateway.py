@@ -22,6 +22,8 @@ from flyball.governor.commands import (
     Diagnosed,
     Forward,
     Hold,
+    KeepBudget,
+    LendBudget,
     Notice,
     Publish,
     QuoteClosed,
@@ -140,6 +142,8 @@ class Gateway:
             Advise: sinks.advise,
             Diagnosed: sinks.diagnosed,
             TellBudget: sinks.tell_budget,
+            KeepBudget: sinks.keep_budget,
+            LendBudget: sinks.lend_budget,
         }
         if self._quotes is not None:
             self._carry_out[Quoted] = self._quotes.quoted

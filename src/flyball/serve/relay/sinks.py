@@ -4,7 +4,15 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from flyball.governor.commands import Advise, Diagnosed, Notice, Set, TellBudget
+from flyball.governor.commands import (
+    Advise,
+    Diagnosed,
+    KeepBudget,
+    LendBudget,
+    Notice,
+    Set,
+    TellBudget,
+)
 from flyball.model import decision
 from flyball.model.prices import PriceBoard
 from flyball.model.signals import Settled
@@ -25,6 +33,8 @@ class Sinks:
     advise: Callable[[Advise], None] = lambda advice: None
     diagnosed: Callable[[Diagnosed], None] = lambda seen: None
     tell_budget: Callable[[TellBudget], None] = lambda told: None
+    keep_budget: Callable[[KeepBudget], None] = lambda kept: None
+    lend_budget: Callable[[LendBudget], None] = lambda lent: None
     # Called with what is to be done once all records given so far are durable.
     when_durable: Callable[[Callable[[], None]], None] = lambda act: act()
 
