@@ -9,16 +9,18 @@ import numpy as np
 
 import report
 from flyball.diagnosis.canary import paired
-from flyball.diagnosis.mixed import Model, components
-from flyball.diagnosis.power import calls_needed
+from flyball.diagnosis.mixed import LEAST, Model, components
+from flyball.diagnosis.power import Design, calls_needed
 from flyball.diagnosis.propensity import effects
 from plants_drift import pairs, routed
 
-SEED = 6_000
+SEED = 7_000
 DRAWS = 2_000
-ROUTED_DRAWS = 100
+DESIGNS: tuple[Design, ...] = ("unpaired", "paired", "common")
+ROUTED_DRAWS = 400
 ROUTED_ROWS = 40_000
-MIXED_DRAWS = 30
+MIXED_DRAWS = 100
+BOOTSTRAP = 40
 
 
 def paired_rows() -> list[dict[str, Any]]:
@@ -26,11 +28,14 @@ def paired_rows() -> list[dict[str, Any]]:
     count = calls_needed(0.02, "common")
     rows: list[dict[str, Any]] = [
         {
-            "figure": "pairs for 2 points (80 % power)",
-            "value": count,
-            "unit": "pairs",
-            "budget": 1000,
+            "figure": f"calls per backend for {100 * effect:.0f} points, {design}",
+            "value": calls_needed(effect, design),
+            "unit": "calls",
+            "budget": 1000 if (effect, design) == (0.02, "common") else None,
+            "note": "80 % power",
         }
+        for effect in (0.01, 0.02, 0.05)
+        for design in DESIGNS
     ]
     for base, effect in ((0.85, 0.02), (0.95, 0.02), (0.6, 0.05)):
         rng = np.random.default_rng(SEED)
@@ -102,7 +107,7 @@ def mixed_rows() -> list[dict[str, Any]]:
     alarms = []
     for _ in range(MIXED_DRAWS):
         outcome = Model(columns).draw(truth, 1.0, 2.5, rng)
-        for one in components(columns, outcome, rng, draws=25).factors:
+        for one in components(columns, outcome, rng, draws=BOOTSTRAP).factors:
             inside[one.factor].append(one.low <= truth[one.factor] <= one.high)
             if one.factor == "transition":
                 alarms.append(one.low > 0.0)
@@ -110,7 +115,8 @@ def mixed_rows() -> list[dict[str, Any]]:
         {
             "figure": f"variance of {name}: coverage",
             "value": 100 * float(np.mean(hits)),
-            "unit": "% (95 asked)",
+            "unit": "% (93 to 97)" if truth[name] > LEAST else "% (one-sided, 95 at least)",
+            "budget": ">= 93" if truth[name] <= LEAST or np.mean(hits) <= 0.97 else "<= 97",
         }
         for name, hits in inside.items()
     ]

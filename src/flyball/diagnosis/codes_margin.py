@@ -70,6 +70,35 @@ MARGIN = (
         next_step="flyball calibrate",
     ),
     Code(
+        code="FB-506",
+        kind="interaction",
+        area="margin",
+        level="error",
+        title="A loop's gain turns or fades with the others at work",
+        meaning="What a loop moves no longer does what it did when it was set to work, or does the "
+        "opposite once another loop closes, opens or stands at its limit.",
+        rule=_TWIN + "in more than a tenth of the draws a group of loops has a diagonal relative "
+        "gain (RGA) or a Niederlinski index below 0, or a loop's own static gain is below half of "
+        "that at commissioning.",
+        harm="Feedback with the wrong sign drives away from its target, with any tuning.",
+        steps=("Hold the loop named first.", "Pair it with another actuator, or commission anew."),
+        next_step="flyball hold {loop}",
+    ),
+    Code(
+        code="FB-507",
+        kind="trigger margin",
+        area="margin",
+        level="error",
+        title="A short spike would leave the fleet in a bad state that lasts",
+        meaning="The fleet runs well until something pushes it; then retries hold it down when the "
+        "push is over (metastable).",
+        rule=_TWIN + "in more than a tenth of the draws a spike of 1.6 times the load for 30 s is "
+        "not come back from, with all loops at work.",
+        harm="An outage that outlasts its cause, until load is shed.",
+        steps=("Bound retries by a budget.", "Add capacity, or shed work of little value sooner."),
+        next_step="flyball capacity",
+    ),
+    Code(
         code="FB-508",
         kind="no rest",
         area="margin",
@@ -106,7 +135,8 @@ MARGIN = (
         title="Retries feed on themselves",
         meaning="One attempt more brings more than half of one again.",
         rule="Retries per attempt, or retries per failed attempt times the slope of failures over "
-        "load, lie above 0.5 by three standard errors.",
+        "load, lie above 0.5 by three standard errors; or a fitted twin's gain lies above it "
+        "in more than a tenth of the draws.",
         harm="A burst echoes longer than it lasted; from 1 on the fleet does not come back.",
         steps=(
             "Refuse retries at the gateway, and tell clients so (x-should-retry: false).",

@@ -108,18 +108,25 @@ def static_gains(theta: Array, rest: Array) -> Array:
     """G [3, 3] of the fluid twin at rest [N, 1], theta [K, 1]: spend over budget, slow minus fast
     latency (s), utilisation x context kept, share to the fast pool, replicas; loops open."""
     rest, _ = settle(fluid.TWIN, rest, theta)
-    count = len(_NUDGES)
-    knobs = np.repeat(theta, 2 * count, axis=1)
+    return gains_of_each(theta, rest)[0]
+
+
+def gains_of_each(theta: Array, rest: Array) -> Array:
+    """G [B, 3, 3] of each copy, at states of rest [N, B] that are settled already."""
+    count, copies = len(_NUDGES), theta.shape[1]
+    knobs = np.tile(theta, (1, 2 * count)).reshape(len(theta), 2 * count, copies)
     for name in fluid.GAINS.values():
         knobs[fluid.KNOBS.index(name)] = 0.0
     sizes = np.array(list(_NUDGES.values()))
     for index, (name, size) in enumerate(_NUDGES.items()):
-        knobs[fluid.KNOBS.index(name), [index, count + index]] = size, -size
-    states = np.repeat(rest, 2 * count, axis=1)
+        knobs[fluid.KNOBS.index(name), index] = size
+        knobs[fluid.KNOBS.index(name), count + index] = -size
+    knobs = knobs.reshape(len(theta), -1)
+    states = np.tile(rest, (1, 2 * count))
     for _ in range(_OPEN_PERIODS):
         states = fluid.period(states, knobs)
-    seen = fluid.outputs(states, knobs)
-    return (seen[:, :count] - seen[:, count:]) / (2 * sizes)
+    seen = fluid.outputs(states, knobs).reshape(-1, 2 * count, copies)
+    return np.moveaxis((seen[:, :count] - seen[:, count:]) / (2 * sizes[:, None]), 2, 0)
 
 
 def response(jacobian: Array, moved: Array, read: Array, turn_rad: Array) -> Array:

@@ -11,8 +11,18 @@ from typing import Any, Literal
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
-from flyball.diagnosis import believe, fluid, fluid_fit, margins, randomised, sensitivity
+from flyball.diagnosis import (
+    believe,
+    fluid,
+    fluid_fit,
+    interaction,
+    margins,
+    randomised,
+    sensitivity,
+    vulnerable,
+)
 from flyball.diagnosis.finding import Evidence, Finding
 from flyball.diagnosis.signals import Signals
 from flyball.diagnosis.whatif import settle
@@ -31,9 +41,13 @@ COST_GAIN_MIN = 0.93
 # Standard errors by which the randomised gain must lie below: some thousand looks a month.
 COST_GAIN_ERRORS = 3.0
 PEAK_MAX = 2.4
+# A knob that no limit is for: times 1 it asks what is safe as things stand, in the same batch.
+_AS_IT_IS = "spike"
 # In how many looks in a row a finding must stand before it is told, and be gone before it may be
 # told again.
 TOLD_AFTER, GONE_AFTER = 2, 6
+# Basins and interactions change slowly, and cost as much as all margins: every third look.
+FURTHER_EVERY = 3
 _TREND_LOOKS, _DAY_S = 7, 86_400.0
 PROBED = ("cost", "router", "autoscaler")
 # Of two hours of dither: with less, its figures scatter too much to be told.
@@ -66,7 +80,8 @@ KINDS: dict[Kind, tuple[str, str, str]] = {
 class Look(Struct, frozen=True, kw_only=True):
     """One judgement. `unsafe` = per knob the bootstrap's share that is not safe at its limit;
     `unsafe_now` = the share that is not safe as things stand; `stood` = per knob where it stood,
-    for the load in shares of the budget. `is_believed` = the loops do not contradict the twin."""
+    for the load in shares of the budget. `is_believed` = the loops do not contradict the twin.
+    `further` = what else the twin said when it was last asked for it."""
 
     at: Seconds
     unsafe: dict[str, Ratio]
@@ -76,6 +91,7 @@ class Look(Struct, frozen=True, kw_only=True):
     beliefs: tuple[believe.Belief, ...]
     cost_gain: randomised.Effect | None
     peak: sensitivity.Peak | None
+    further: tuple[Finding, ...] = ()
 
 
 class MarginWatch:
@@ -99,6 +115,10 @@ class MarginWatch:
         self.standing: dict[str, int] = {}
         self.gone: dict[str, int] = {}
         self._since = 0
+        # As commissioned: the gains of the first twin that the loops do not contradict.
+        self._commissioned: Array | None = None
+        self._further: tuple[Finding, ...] = ()
+        self._looked = 0
 
     def feed(self, at: Seconds, row: Array) -> tuple[Finding, ...]:
         """One row of signals that ends at `at`; findings that are new with it."""
@@ -119,20 +139,37 @@ class MarginWatch:
         rests, found = settle(fluid.TWIN, starts, thetas)
         rests = np.where(found, rests, starts)
         beliefs = _beliefs(table, thetas[:, :1], rests[:, :1]) if found[0] else ()
-        now = margins.unsafe_share(fluid.TWIN, rests[:, 1:], thetas[:, 1:], {margins.LOAD: 1.0})
+        unsafe = margins.unsafe_share(
+            fluid.TWIN, rests[:, 1:], thetas[:, 1:], LIMITS | {_AS_IT_IS: 1.0}
+        )
         look = Look(
             at=at,
-            unsafe=margins.unsafe_share(fluid.TWIN, rests[:, 1:], thetas[:, 1:], LIMITS),
-            unsafe_now=now[margins.LOAD],
+            unsafe_now=unsafe.pop(_AS_IT_IS),
+            unsafe=unsafe,
             stood=_stood(fitted),
             is_believed=believe.believed(beliefs),
             beliefs=beliefs,
             cost_gain=_cost_gain(table.between(at - PROBE_S / 2, at), fitted),
             peak=_peak(table),
+            further=self._judged_further(at, thetas, rests, found, believe.believed(beliefs)),
         )
         self.fitted, self.thetas, self.rests = fitted, thetas, rests
         self.looks.append(look)
         return look
+
+    def _judged_further(
+        self, at: Seconds, thetas: Array, rests: Array, found: Array, is_believed: bool
+    ) -> tuple[Finding, ...]:
+        """What the twin says of interactions, triggers and retries; nothing without a rest."""
+        self._looked += 1
+        if not (found[0] and is_believed):
+            self._further = ()
+        elif self._commissioned is None:
+            self._commissioned = interaction.gains_of_each(thetas[:, :1], rests[:, :1])[0]
+        elif self._looked % FURTHER_EVERY == 0:
+            rests, thetas = rests[:, found], thetas[:, found]
+            self._further = vulnerable.findings(rests, thetas, self._commissioned, at)
+        return self._further
 
     def _table(self, at: Seconds) -> Signals:
         return Signals(
@@ -145,17 +182,19 @@ class MarginWatch:
     def _told(self, look: Look) -> tuple[Finding, ...]:
         """Findings that have stood for long enough and were not told yet."""
         wanted = self._wanted(look)
+        further = {one.code: one for one in look.further}
         for key in [*self.standing]:
-            if key not in wanted:
+            if key not in wanted and key not in further:
                 self.gone[key] = self.gone.get(key, 0) + 1
                 if self.standing[key] < TOLD_AFTER or self.gone[key] >= GONE_AFTER:
                     del self.standing[key]
         fresh = []
-        for key, (kind, knob) in wanted.items():
+        for key in (*wanted, *further):
             self.gone[key] = 0
             self.standing[key] = self.standing.get(key, 0) + 1
             if self.standing[key] == TOLD_AFTER:
-                fresh.append(self._finding(look, kind, knob))
+                one = further.get(key)
+                fresh.append(replace(one, at=look.at) if one else self._finding(look, *wanted[key]))
         return tuple(fresh)
 
     def _wanted(self, look: Look) -> dict[str, tuple[Kind, str]]:
