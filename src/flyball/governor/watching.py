@@ -5,6 +5,7 @@ State only; `period/signs.py` makes the rows, `period/findings.py` judges them.
 
 from collections import deque
 from collections.abc import Iterable
+from math import log
 from typing import Any
 
 import numpy as np
@@ -91,9 +92,9 @@ class Watching:
         if one.input_tokens > 0:
             bank.add("inference/cached", [one.cached_tokens / one.input_tokens])
         if one.output_tokens > 0:
-            bank.add("model/length", [float(np.log(one.output_tokens))])
+            bank.add("model/length", [log(one.output_tokens)])
         if one.ttft_s > 0.0 and one.ttft_s_predicted > 0.0:
-            bank.add("inference/ttft", [float(np.log(one.ttft_s / one.ttft_s_predicted))])
+            bank.add("inference/ttft", [log(one.ttft_s / one.ttft_s_predicted)])
 
 
 def _count(found: Counts, one: Settled) -> None:
