@@ -48,14 +48,15 @@ class Power:
         """Read the watts of every site, note them, and set its clocks for the next period."""
         for site, replicas in self._sites:
             dynamic = [(replica, replica.dynamic_watts) for replica in replicas]
-            idle = sum(replica.idle_watts for replica in replicas)
-            watts = idle + sum(full * replica.clock_ratio**3 for replica, full in dynamic)
+            idle = sum([replica.idle_watts for replica in replicas], 0.0)
+            watts = idle + sum([full * one.clock_ratio**3 for one, full in dynamic], 0.0)
             self.watts_peak[site.name] = max(self.watts_peak[site.name], watts)
             if watts > site.power_watts_max:
                 self.over_limit_s[site.name] += self.period_s
             if self._rule is None:
                 clocks = self.clocks
-                ordered = sum(full * clocks.get(r.pool.name, 1.0) ** 3 for r, full in dynamic)
+                shares = [full * clocks.get(r.pool.name, 1.0) ** 3 for r, full in dynamic]
+                ordered = sum(shares, 0.0)
                 ratio = clock_ratio(idle, ordered, site.power_watts_max)
                 for replica in replicas:
                     own = clocks.get(replica.pool.name, 1.0)

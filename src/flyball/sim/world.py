@@ -282,8 +282,8 @@ class World:
         measured_s = scenario.duration_s - scenario.warmup_s
         total, classes = class_reports(columns, self.policy.classes, scenario.warmup_s, measured_s)
         pools = tuple(self._pool_report(pool.name) for pool in self.fleet.pools)
-        machine_usd = sum(pool.usd for pool in pools)
-        energy_usd = sum(pool.energy_usd for pool in pools)
+        machine_usd = sum([pool.usd for pool in pools], 0.0)
+        energy_usd = sum([pool.energy_usd for pool in pools], 0.0)
         made = sum(pool.output_tokens for pool in pools)
         report = Report(
             name=name,
@@ -303,7 +303,7 @@ class World:
             execution_error_usd=(
                 total.value_missed_usd + machine_usd + energy_usd + self.checks.penalty_usd
             ),
-            joules_per_output_token=sum(p.joules for p in pools) / made if made else 0.0,
+            joules_per_output_token=sum([p.joules for p in pools], 0.0) / made if made else 0.0,
             boards=self.planner.boards,
             tries=self.clients.tries,
             intents=self.checks.intents,
@@ -332,7 +332,7 @@ class World:
 
     def _pool_report(self, pool: str) -> PoolReport:
         mine = [replica for replica in self.replicas if replica.pool.name == pool]
-        joules, on_s = sum(r.joules for r in mine), sum(r.on_s for r in mine)
+        joules, on_s = sum([r.joules for r in mine], 0.0), sum([r.on_s for r in mine], 0.0)
         site = self.fleet.site_of(self.fleet.pool(pool))
         scaling = self.scalings.get(pool)
         return PoolReport(
@@ -340,9 +340,9 @@ class World:
             site=site.name,
             replicas=len(mine),
             replica_hours=on_s / 3600.0,
-            busy_ratio=sum(r.busy_s for r in mine) / on_s if on_s else 0.0,
+            busy_ratio=sum([r.busy_s for r in mine], 0.0) / on_s if on_s else 0.0,
             joules=joules,
-            usd=sum(r.usd for r in mine),
+            usd=sum([r.usd for r in mine], 0.0),
             energy_usd=joules * usd_per_joule(site.usd_per_kwh),
             prompt_tokens=sum(r.prompt_tokens for r in mine),
             cached_tokens=sum(r.cached_tokens for r in mine),
