@@ -30,6 +30,10 @@ WINDOW_S: Seconds = 3600.0
 PARTS = ("margins", "cost gain", "basin", "preflight")
 # A fleet is called metastable where twice its load, for less than this, would hold it down.
 SPIKE, SPIKE_S = 2.0, 60.0
+# The twin speaks only where its fitted use of the pool lies above this: with less, latency hardly
+# answers to the queue. Seen on the tuning half of the discrete-event plant.
+ANSWERS_MIN = 0.4
+_BY_PROBE = ("cost gain", "sensitivity")
 # Commissioned knobs that a change of the loops file moves, by loop and key.
 _KNOBS = {
     ("cost", "target"): "budget",
@@ -81,14 +85,39 @@ def _margins(
         return
     watch = MarginWatch(signals.names, signals.step_s)
     waiting = list(announced)
+    kept: dict[str, Finding] = {}
     for at, row in zip(signals.times_s, signals.values, strict=True):
         while waiting and waiting[0].at <= float(at):
             coming = waiting.pop(0)
             yield from _by_twin(watch, coming.at, _factors(graph, coming.change))
             graph = changed(graph, coming.change)
         for one in watch.feed(float(at), row):
-            if one.kind != "twin":
+            if one.kind in _BY_PROBE:
                 yield Told(at=one.at, kind=one.kind, loops=one.loops)
+            elif one.kind != "twin":
+                kept[_key(one)] = one
+        if kept and watch.looks[-1].at == float(at):
+            for key in [*kept]:
+                if key not in watch.standing:
+                    del kept[key]
+                elif _is_apt(watch):
+                    one = kept.pop(key)
+                    yield Told(at=float(at), kind=one.kind, loops=one.loops)
+
+
+def _key(one: Finding) -> str:
+    """Under which the watch keeps it standing."""
+    if one.kind == "load margin":
+        return margins.LOAD
+    return fluid.GAINS[one.loops[0]] if one.kind == "gain margin" else one.kind
+
+
+def _is_apt(watch: MarginWatch) -> bool:
+    """Whether the twin has been checked against the dither, and latency answers to the queue at
+    all: where it does not, the fleet has a law that the twin has not."""
+    look = watch.looks[-1]
+    is_answering = watch.fitted.values["use_target"] >= ANSWERS_MIN
+    return bool(look.beliefs) and look.is_believed and is_answering
 
 
 def _factors(graph: LoopGraph, change: Change) -> dict[tuple[str, str], float]:
@@ -108,7 +137,7 @@ def _by_twin(
     watch: MarginWatch, at: Seconds, factors: dict[tuple[str, str], float]
 ) -> Iterator[Told]:
     """The change in the twin as it was fitted last: would the fleet still come to rest?"""
-    if not watch.looks or not watch.looks[-1].is_believed:
+    if not watch.looks or not _is_apt(watch):
         return
     for (loop, key), factor in factors.items():
         knob = _KNOBS.get((loop, key))

@@ -67,16 +67,26 @@ def test_a_conflict_that_a_change_brings_is_told_the_moment_before() -> None:
 def test_a_new_gain_is_tried_in_the_twin_first(gain: float, is_told: bool) -> None:
     plant = Plant(Laws(), 1, SEED)
     plant.run(1800)
-    values = plant.run(4200)[:, :, 0]
+    values = plant.run(8400)[:, :, 0]
     table = Signals(names=COLUMNS, step_s=10.0, values=values, begin_s=10.0)
     reads = (Reading(signal="fast.latency_s", sign=-1, gain=gain),)
-    coming = Announced(at=4000.0, change=Change(loops={"router": {"reads": reads}}))
+    coming = Announced(at=8000.0, change=Change(loops={"router": {"reads": reads}}))
     told = ours.told(table, GRAPH, (coming,), ("margins",))
     assert [(one.at, one.kind, one.loops) for one in told] == (
-        [(4000.0, "gain margin", ("router",))] if is_told else []
+        [(8000.0, "gain margin", ("router",))] if is_told else []
     )
 
 
 def test_a_table_without_known_signals_is_silent() -> None:
     table = Signals(names=("x",), step_s=10.0, values=np.zeros((900, 1)))
     assert kinds(table) == []
+
+
+def test_the_twin_is_silent_until_the_dither_has_checked_it() -> None:
+    plant = Plant(Laws(), 1, SEED)
+    plant.settings.router_gain = 0.05
+    plant.run(1800)
+    table = Signals(names=COLUMNS, step_s=10.0, values=plant.run(8400)[:, :, 0], begin_s=10.0)
+    told = ours.told(table, GRAPH, parts=("margins",))
+    assert ("gain margin", "router") in {(one.kind, one.loops[0]) for one in told}
+    assert min(one.at for one in told if one.kind == "gain margin") >= 6_800.0
