@@ -24,6 +24,7 @@ from flyball.model.decision import ConfigSet, Intent, Outcome, Record
 from flyball.model.prices import NO_BOARD
 from flyball.model.signals import Settled
 from flyball.serve.config import Config
+from flyball.serve.process.authority import prepare
 from flyball.serve.process.link import (
     Answer,
     Ask,
@@ -42,6 +43,7 @@ from flyball.serve.process.link import (
 )
 from flyball.serve.process.pages import JSON, Condition
 from flyball.serve.process.peers import PeerExchange, PeerTable
+from flyball.serve.process.proofs import ProofTable
 from flyball.serve.process.quotes import QuoteTable
 from flyball.serve.process.station import (
     Page,
@@ -72,6 +74,7 @@ class Place(Struct, frozen=True, kw_only=True):
     link_fd: int
     peers_fd: int
     quotes_fd: int
+    proofs_fd: int
     endpoints_max: int
     host: str
     port: int
@@ -135,6 +138,7 @@ class Worker:
         self._table = PeerTable(place.peers_fd, place.workers, place.endpoints_max)
         self._peers = PeerExchange(self._table, place.worker)
         self._quotes = QuoteTable(place.quotes_fd, place.workers)
+        self._proofs = ProofTable(place.proofs_fd)
         self._station: Station | None = None
         self._started: asyncio.Future[Configure] = asyncio.get_running_loop().create_future()
         self._latest: Configure | None = None
@@ -149,6 +153,8 @@ class Worker:
         self._asked_count = 0
         self._durable: dict[int, Callable[[], None]] = {}
         self._durable_asked = 0
+        self._waiting: list[FromControl] | None = None
+        self._replacing: asyncio.Task[None] | None = None
         self._exit_code = 0
         self._viewed_at: Seconds = 0.0
         self._view_lag_s: Seconds = 0.0
@@ -216,6 +222,7 @@ class Worker:
             condition=self._condition,
             page=self._ask,
             quotes=self._quotes,
+            proofs=self._proofs,
             is_shared=True,
             told=told,
         )
@@ -277,6 +284,13 @@ class Worker:
             station.feed(PeersSeen(at, others))
 
     def _on_frame(self, frame: FromControl) -> None:
+        """In order: what comes while a configuration is being prepared waits for it."""
+        if self._waiting is not None:
+            self._waiting.append(frame)
+        else:
+            self._take(frame)
+
+    def _take(self, frame: FromControl) -> None:
         match frame:
             case Configure():
                 self._on_configure(frame)
@@ -310,9 +324,20 @@ class Worker:
         """The first configuration starts this worker, later ones replace it."""
         self._latest = frame
         if self._station is not None:
-            self._configure(self._station, frame)
+            self._waiting = []
+            self._replacing = asyncio.create_task(self._replace(self._station, frame))
         elif not self._started.done():
             self._started.set_result(frame)
+
+    async def _replace(self, station: Station, frame: Configure) -> None:
+        """Policies are parsed beside the traffic; then all changes between two events."""
+        try:
+            await asyncio.to_thread(lambda: prepare(decode_config(frame.config)))
+            self._configure(station, frame)
+        finally:
+            waiting, self._waiting = self._waiting or [], None
+        for late in waiting:
+            self._on_frame(late)
 
     def _configure(self, station: Station, frame: Configure) -> None:
         self._config = with_role(decode_config(frame.config), "worker")
