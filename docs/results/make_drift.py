@@ -14,25 +14,40 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from flyball.diagnosis import sensitivity, watch
 from flyball.diagnosis.attribution import root_order, strangeness
 from flyball.diagnosis.fingerprint import permuted
 from flyball.diagnosis.mixed import components
 from flyball.diagnosis.pathdrift import compare
 from flyball.diagnosis.streams import Group, Stream, Watch
+from flyball.sim.incidents import plant_runs
+from flyball.sim.incidents.plant import Settings
+from flyball.sim.incidents.plant_laws import Laws
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("FLYBALL_DATA", HERE.parents[2] / "shared" / "data"))
 NOTES = (
-    "These are alarms of change (FB-402), not of instability. Operations series of two weeks do",
-    "change, have daily waves, and leave one week for learning where two are advised: false alarms",
-    "are far more frequent than the budget says, a miss. An alarm that lasts counts again.",
+    "Change alarms (first rows of `nab_cloud`, and `azure_vm_noise`) are of FB-402, not of",
+    "instability. Memory and daily course were chosen on every other series; figures are of those",
+    "between. Operations series of two weeks do change, and leave one week for learning where two",
+    "are advised: false alarms are more frequent than the budget says (0.9 per 30 days), a miss.",
+    "An alarm that lasts counts again: most are of few series whose level moved and stayed (`begun",
+    "anew` counts such a one once). A daily course, learnt from seven days, takes off the wave and",
+    "adds the noise of its own estimate: on these series it does not pay.",
+    "Neutral series: a peak needs two looks in a row to be told.",
     "PetShop's causes are found seldom: five-minute means of few nodes, latency and availability",
     "only. Intervals of providers' spread are wide since some providers made no error at all.",
 )
+# Rows of five minutes.
+HOUR, DAY = 12, 288
+# Rows of one look at a peak, and what is played on the test plant: series of each set, hours.
+LOOK, LOADS, LOAD_HOURS = 240, 2, 6
 FLOORS = (3.0, 6.0, 12.0, 25.0, 50.0)
 
 
@@ -47,47 +62,145 @@ def rows(path: Path) -> Iterator[list[str]]:
         yield from csv.reader(file)
 
 
-def alarms(values: np.ndarray, learning: int) -> list[int]:
-    """Rows at which one series alone alarms; a memory of 12 rows in 6 slots, run length 10,000."""
-    watch = Watch(memory=12, slots=6, learning=learning)
+def alarms(values: np.ndarray, learning: int, memory: int = 12, period: int = 0) -> list[int]:
+    """Rows at which one series alone alarms; six slots in a memory, run length 10,000. Where the
+    series is too short to learn so much from, a memory of 12 rows and no period."""
+    try:
+        rule = Watch(memory=memory, slots=6, learning=learning, period=period, block=HOUR)
+    except ValueError:
+        rule = Watch(memory=12, slots=6, learning=learning)
     stream = Stream(name="x", layer="inference", parts=("x",), is_mix=False)
-    group, found = Group([stream], watch), []
+    group, found = Group([stream], rule), []
     for row, value in enumerate(values):
         group.sums[:] = value
         group.weights[:] = 1.0
         group.close()
-        if group.evidence[0] >= watch.run_length:
+        if group.evidence[0] >= rule.run_length:
             found.append(row)
             group.forget()
     return found
 
 
-def nab() -> Iterator[str]:
-    """Change alarms on operations data; the first half learns, the second is scored."""
+class Judged(NamedTuple):
+    """Alarms of some series: in and out of labelled windows; `begun` = those out of them that come
+    a day or more after the one before; days scored; series without an alarm."""
+
+    inside: int
+    outside: int
+    begun: int
+    days: float
+    quiet: int
+
+
+def nab_judged(files: list[Path], memory: int, period: int) -> Judged:
+    """The first half of each series learns, the second is scored."""
     labels = json.loads((DATA / "nab_cloud" / "labels.json").read_text())
-    days, inside, outside, quiet = 0.0, 0, 0, 0
-    files = sorted((DATA / "nab_cloud").glob("*.csv.gz"))
+    days, inside, outside, begun, quiet = 0.0, 0, 0, 0, 0
     for file in files:
         table = list(rows(file))[1:]
         times = [datetime.fromisoformat(row[0]) for row in table]
-        found = alarms(np.array([float(row[1]) for row in table]), len(table) // 2 // 12 * 12)
+        values = np.array([float(row[1]) for row in table])
+        found = alarms(values, len(table) // 2 // DAY * DAY or len(table) // 2, memory, period)
         key = next(k for k in labels if k.endswith(file.name.removesuffix(".gz")))
         windows = [
             tuple(datetime.fromisoformat(at) for at in pair) for pair in labels[key]["windows"]
         ]
-        hits = [any(a <= times[row] <= b for a, b in windows) for row in found]
-        inside += sum(hits)
-        outside += len(hits) - sum(hits)
+        out = [row for row in found if not any(a <= times[row] <= b for a, b in windows)]
+        inside += len(found) - len(out)
+        outside += len(out)
+        begun += sum(row - before >= DAY for before, row in pairwise([-DAY, *out]))
         quiet += not found
         days += (times[-1] - times[len(times) // 2]).total_seconds() / 86400
-    yield line(
-        "nab_cloud",
-        f"{len(files)} series, {days:.0f} days scored",
-        "alarms inside / outside labelled windows",
-        f"{inside} / {outside}",
-    )
-    yield line("", "", "alarms outside per 30 days of one series", f"{30 * outside / days:.1f}")
-    yield line("", "", "series without an alarm", f"{quiet} of {len(files)}")
+    return Judged(inside, outside, begun, days, quiet)
+
+
+def nab() -> Iterator[str]:
+    """Change alarms on operations data: memory and period chosen on every other series, judged on
+    the others, where the plain setting stands beside."""
+    files = sorted((DATA / "nab_cloud").glob("*.csv.gz"))
+    tuning, judging = files[::2], files[1::2]
+    options = [(memory, period) for memory in (12, 36, 72) for period in (0, DAY)]
+    best = min(options, key=lambda option: nab_judged(tuning, *option).outside)
+    shown = {"as it was": options[0], "chosen": best, "with a daily course": (best[0], DAY)}
+    for name, (memory, period) in shown.items():
+        one = nab_judged(judging, memory, period)
+        yield line(
+            "nab_cloud",
+            f"{len(judging)} series not tuned on, {one.days:.0f} days; {name}: memory "
+            f"{memory // HOUR} h, {'a daily' if period else 'no'} course",
+            "alarms inside / outside labelled windows",
+            f"{one.inside} / {one.outside}",
+        )
+        yield line(
+            "",
+            "",
+            "alarms outside per 30 days of one series; of these begun anew",
+            f"{30 * one.outside / one.days:.1f}; {30 * one.begun / one.days:.1f}",
+        )
+        yield line("", "", "series without an alarm", f"{one.quiet} of {len(judging)}")
+
+
+def neutral() -> Iterator[str]:
+    """Do the detectors of instability leave neutral real series in peace? Alone: the peak of the
+    sensitivity to a dither that the series never saw. As load: the whole watch over the test plant
+    under the series' own course."""
+    kinds = {
+        "nab_cloud": sorted((DATA / "nab_cloud").glob("*.csv.gz")),
+        "azure_vm_noise": sorted((DATA / "azure_vm_noise").glob("*long*.csv.gz")),
+    }
+    for kind, files in kinds.items():
+        series = [_values(file, kind) for file in files]
+        peaks = [peak for values in series for peak in _peaks(values)]
+        high = np.array(peaks) > watch.PEAK_MAX
+        yield line(
+            kind,
+            f"{len(files)} series, {len(peaks)} windows of {LOOK} rows",
+            f"peaks of sensitivity above {watch.PEAK_MAX:g}; twice in a row; 99 % quantile",
+            f"{high.sum()}; {(high[1:] & high[:-1]).sum()}; {np.quantile(peaks, 0.99):.2f}",
+        )
+        loads = [_load(values) for values in series[:LOADS]]
+        told, harmed = _watched(loads)
+        yield line(
+            "",
+            f"test plant under the course of {len(loads)} of them, {LOAD_HOURS} h each",
+            "findings of instability; runs with harm",
+            f"{len(told)} {sorted(set(told)) if told else ''}; {harmed}",
+        )
+
+
+def _values(file: Path, kind: str) -> np.ndarray:
+    table = list(rows(file))[1:]
+    if kind == "azure_vm_noise":
+        first = table[0][3]
+        table = sorted((row for row in table if row[3] == first), key=lambda row: row[2])
+    return np.array([float(row[0 if kind == "azure_vm_noise" else 1]) for row in table])
+
+
+def _peaks(values: np.ndarray) -> Iterator[float]:
+    chance = np.random.default_rng(1)
+    for begin in range(0, len(values) - LOOK + 1, LOOK):
+        window = values[begin : begin + LOOK, None]
+        size = float(np.diff(window, axis=0).std())
+        if size > 0:
+            signs = chance.choice([-1.0, 1.0], size=window.shape) * size
+            yield sensitivity.peak(window, signs, 30.0).value
+
+
+def _load(values: np.ndarray) -> np.ndarray:
+    """Rows of the series as load: their middle 80 % spread over +-6 %, as a healthy fleet bears."""
+    low, middle, high = np.quantile(values, (0.1, 0.5, 0.9))
+    return 40.0 * (1.0 + 0.06 * np.clip((values - middle) / max(high - low, 1e-9) * 2, -1.0, 1.0))
+
+
+def _watched(loads: list[np.ndarray]) -> tuple[list[str], int]:
+    """A row of the series lasts five minutes; the codes that the watch tells, and harmed runs."""
+
+    def course(settings: Settings, at: float) -> None:
+        settings.load = np.array([load[int(at // 300) % len(load)] for load in loads])
+
+    runs = plant_runs.run(course, Laws(), len(loads), 2101, LOAD_HOURS * 3600)
+    told = [one.code for run in runs for one in watch.over(run.signals)]
+    return told, sum(run.harm_s is not None for run in runs)
 
 
 def azure() -> Iterator[str]:
@@ -301,6 +414,7 @@ def main() -> None:
     ]
     for name, told in (
         ("nab_cloud", nab),
+        ("nab_cloud", neutral),
         ("azure_vm_noise", azure),
         ("nezha_paths", nezha),
         ("petshop", petshop),

@@ -28,13 +28,18 @@ class Stream(Struct, frozen=True, kw_only=True):
     is_mix: bool = True
 
 
+PERIODS_MIN = 3
+"""Of fewer periods a periodic course is not told from chance."""
+
+
 class Watch(Struct, frozen=True, kw_only=True):
     """How it is watched. One tick is a minute.
 
     `memory` = ticks after which the noise has forgotten itself; `slots` of equal length in it;
     `learning` = ticks of accepted behaviour to learn from (two weeks); `run_length` = mean ticks
     between two false alarms of all streams together; `rate` = false discoveries among the streams
-    named at an alarm.
+    named at an alarm. `period` = ticks after which behaviour repeats itself (a day), learnt in
+    blocks of `block` ticks and taken off; 0 = it does not.
     """
 
     memory: int = 30
@@ -42,6 +47,8 @@ class Watch(Struct, frozen=True, kw_only=True):
     learning: int = 20_160
     run_length: float = 10_000.0
     rate: float = 0.1
+    period: int = 0
+    block: int = 60
 
     def __post_init__(self) -> None:
         """Raises ValueError for a memory that is no whole number of slots, or short learning."""
@@ -50,6 +57,13 @@ class Watch(Struct, frozen=True, kw_only=True):
         least = max(SLOTS_MIN * self.slot, 20 * self.memory)
         if self.learning < least:
             raise ValueError(f"{self.learning} ticks of learning; at least {least} are needed")
+        if self.period and (self.period % self.block or self.block % self.slot):
+            raise ValueError(
+                f"a period of {self.period} ticks is not whole blocks of {self.block}, or these "
+                f"are not whole slots of {self.slot}"
+            )
+        if self.period and self.learning < PERIODS_MIN * self.period:
+            raise ValueError(f"{self.learning} ticks of learning hold no {PERIODS_MIN} periods")
 
     @property
     def slot(self) -> int:
@@ -87,6 +101,7 @@ class Group:
         self.recent = np.zeros((count, width))
         self._conformal: Conformal | None = None
         self._quasi: Quasi | None = None
+        self._course = np.zeros((count, max(watch.period // watch.block, 1), width))
 
     def close(self) -> None:
         """Ends a tick. A stream that was silent counts as one that behaved as it is used to."""
@@ -96,6 +111,8 @@ class Group:
         )
         self.sums[:] = 0.0
         self.weights[:] = 0.0
+        phase = self._ticks // self._watch.block % self._course.shape[1]
+        means -= np.where(known[:, None], self._course[:, phase], 0.0)
         self._ticks += 1
         self._slot += means
         if self._quasi is not None:
@@ -117,11 +134,29 @@ class Group:
             self._accept()
 
     def _accept(self) -> None:
-        past = self._past.astype(np.float64)
         watch = self._watch
+        past = self._less_course(self._past.astype(np.float64))
         self._conformal = Conformal(accept(past[:, :, :-1] if self._is_mix else past), watch.slots)
         self._quasi = Quasi(learn(past, watch.slots, watch.slot, self._is_mix))
         self._past = np.zeros((0, 0, 0), dtype=np.float32)
+
+    def _less_course(self, past: Array) -> Array:
+        """Learns the periodic course from the past [S, N, D] and takes it off.
+
+        A slot counts for itself in its phase's mean: what is left is scaled to what it were had it
+        not, as a new slot does not.
+        """
+        watch, phases = self._watch, self._course.shape[1]
+        if phases == 1:
+            return past
+        phase = np.arange(past.shape[1]) // (watch.block // watch.slot) % phases
+        for one in range(phases):
+            mine = past[:, phase == one]
+            self._course[:, one] = mine.mean(axis=1) - self.centre
+            days = max(mine.shape[1] * watch.slot // watch.block, 2)
+            left = mine - mine.mean(axis=1, keepdims=True)
+            past[:, phase == one] = self.centre[:, None] + left * days / (days - 1.0)
+        return past
 
     @property
     def evidence(self) -> Array:

@@ -69,7 +69,52 @@ def test_streams_that_cannot_be_watched(streams: list[Stream]):
         Bank(streams, WATCH)
 
 
-@pytest.mark.parametrize("fields", [{"memory": 7}, {"learning": 200}, {"slots": 0}])
+def daily(bank: Bank, rng: np.random.Generator, ticks: range, more: float = 0.0) -> list:
+    """A wave of 48 ticks on the latency, four times as high as its noise."""
+    alarms = []
+    for tick in ticks:
+        bank.add("ttft", [4.0 * np.sin(2 * np.pi * tick / 48) + more + rng.normal()])
+        alarms.append(bank.tick())
+    return [alarm for alarm in alarms if alarm]
+
+
+def test_a_daily_wave_is_learnt_and_a_shift_on_top_of_it_seen():
+    evidence = {}
+    for period in (0, 48):
+        rng = np.random.default_rng(10)
+        watch = Watch(memory=6, slots=2, learning=960, run_length=2000.0, period=period, block=6)
+        bank = Bank([MEAN], watch)
+        assert daily(bank, rng, range(1500)) == [], "seed 10"
+        found = daily(bank, rng, range(1500, 1560), 0.9)
+        evidence[period] = max([alarm.evidence for alarm in found], default=0.0)
+    assert evidence[48] >= 2000.0 > evidence[0], "seed 10"
+
+
+def test_a_learnt_course_leaves_the_residuals_as_wide_as_new_ones():
+    """Noise that lasts a block: a new one differs from a mean of five by 1 + 1/5 of its variance.
+    Without the scale the accepted ones would be narrower by a third."""
+    rng = np.random.default_rng(12)
+    bank = Bank([MEAN], Watch(memory=6, slots=2, learning=7200, period=1440, block=6))
+    for tick in range(7200):
+        if tick % 6 == 0:
+            noise = rng.normal()
+        bank.add("ttft", [noise])
+        assert bank.tick() is None
+    whitener = bank._groups[0]._conformal._accepted.whitener
+    assert 1.0 / float(np.square(whitener).squeeze()) == pytest.approx(1.2, rel=0.1), "seed 12"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"memory": 7},
+        {"learning": 200},
+        {"slots": 0},
+        {"period": 100, "block": 60},
+        {"period": 100, "block": 10},
+        {"period": 240, "block": 60},
+    ],
+)
 def test_a_watch_that_cannot_be(fields: dict):
     with pytest.raises(ValueError):
         Watch(**{"memory": 6, "slots": 2, "learning": 600} | fields)
