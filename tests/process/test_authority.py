@@ -12,10 +12,10 @@ import pytest
 
 from flyball.authority.blocks import Limits
 from flyball.authority.grant import grant
-from flyball.authority.signer import key_text
+from flyball.authority.signer import Signer, key_text
 from flyball.model.decision import Intent, Outcome
 from flyball.serve.log.reader import open_log
-from support.mandates import ANNA, ROOT
+from support.mandates import ANNA, ROOT, jkt, proof
 
 CALL = {
     "model": "m",
@@ -30,9 +30,11 @@ permit (principal, action, resource);
 FORBIDS = POLICY + '@id("frozen") forbid (principal, action == Action::"infer", resource);\n'
 
 
-def send(port: int, key: str = "", **change: object) -> tuple[int, dict]:
+def send(port: int, key: str = "", dpop: str = "", **change: object) -> tuple[int, dict]:
     """One call on a connection of its own, so that any worker may get it."""
     fields = {"content-type": "application/json"}
+    if dpop:
+        fields["dpop"] = dpop
     if key:
         fields["authorization"] = f"Bearer {key}"
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
@@ -89,6 +91,27 @@ def test_a_mandate_is_let_in_within_its_budget_and_all_of_it_is_recorded(
         assert intent.warrant.human == "https://idp.example|u|17"
         assert intent.warrant.policies == ("recorded-first",)
         assert intent.warrant.obligations == ("record-before-release",)
+
+
+def test_a_proof_is_used_once_whichever_worker_is_shown_it(
+    engines, gateway, tmp_path: Path
+) -> None:
+    found = gateway(engines(1), workers=2, extra=section(tmp_path, POLICY))
+    now = time.time()
+    key = Signer.new("k")
+    bound = grant(ROOT, ANNA, Limits(expires_at=now + 600), now - 1, holder=jkt(key))
+    url = f"http://127.0.0.1:{found.port}/v1/chat/completions"
+
+    def shown(number: int) -> str:
+        claims = {"htu": url, "iat": int(time.time()), "jti": f"proof-{number:04d}"}
+        return proof(key, bound, **claims)
+
+    seen = shown(0)
+    assert send(found.port, bound, dpop=seen)[0] == 200
+    codes = [send(found.port, bound, dpop=seen)[1].get("message", "") for _ in range(12)]
+    assert all("proof_replayed" in text for text in codes), codes
+    assert [send(found.port, bound, dpop=shown(n))[0] for n in range(1, 7)] == [200] * 6
+    assert found.end() == 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -7,7 +7,7 @@ says chooses nothing else.
 
 import json
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from flyball.authority.once import Once
@@ -26,12 +26,23 @@ _PORTS = {"https": 443, "http": 80}
 _COORDINATE_BYTES = 32
 
 
+KEEP_S: Seconds = AGE_MAX_S + AHEAD_MAX_S  # as long as a proof may be repeated
+
+
 def seen_proofs() -> Once:
-    """What remembers used proofs for as long as one may be repeated."""
-    return Once(AGE_MAX_S + AHEAD_MAX_S)
+    """What remembers used proofs where one process alone sees them."""
+    return Once(KEEP_S)
 
 
-def holder_of(proof: str, method: str, url: str, token: str, at: Seconds, seen: Once) -> str:
+class Seen(Protocol):
+    """What remembers used proofs, for `KEEP_S`: `once.Once`, or a table that workers share."""
+
+    def use(self, one: str, at: Seconds) -> bool:
+        """Whether this is the first use, and can be remembered."""
+        ...
+
+
+def holder_of(proof: str, method: str, url: str, token: str, at: Seconds, seen: Seen) -> str:
     """The thumbprint (RFC 7638) of the key that made the proof for this request with this token.
 
     Raises MandateError: nothing is taken from a proof whose signature does not hold.

@@ -55,6 +55,7 @@ from flyball.serve.process.link import (
 )
 from flyball.serve.process.link import encode as encode_frame
 from flyball.serve.process.peers import PeerTable
+from flyball.serve.process.proofs import ProofTable
 from flyball.serve.process.quotes import QuoteTable
 from flyball.serve.process.routes import page
 from flyball.serve.process.station import encode_config, run_name, with_role
@@ -153,6 +154,7 @@ class Control:
         self._peers_fd = PeerTable.create(config.policy.workers, self._endpoints_max)
         self._table = PeerTable(self._peers_fd, config.policy.workers, self._endpoints_max)
         self._quotes_fd = QuoteTable.create(config.policy.workers)
+        self._proofs_fd = ProofTable.create()
         self._slots = [Slot(number) for number in range(config.policy.workers)]
         self._generation = 1
         self._shared: list[Shared] = []
@@ -252,6 +254,7 @@ class Control:
             link_fd=theirs.fileno(),
             peers_fd=self._peers_fd,
             quotes_fd=self._quotes_fd,
+            proofs_fd=self._proofs_fd,
             endpoints_max=self._endpoints_max,
             host=self._host,
             port=self._port,
@@ -268,7 +271,7 @@ class Control:
                 *command_line(place),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), self._peers_fd, self._quotes_fd),
+                pass_fds=(theirs.fileno(), self._peers_fd, self._quotes_fd, self._proofs_fd),
             )
         await link.attach(ours)
         slot.link = link

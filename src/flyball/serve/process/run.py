@@ -28,6 +28,7 @@ from flyball.serve.process.authority import prepare
 from flyball.serve.process.budgets import BudgetBook
 from flyball.serve.process.center import Center
 from flyball.serve.process.control import Control, StartFault
+from flyball.serve.process.proofs import ProofTable
 from flyball.serve.process.quotes import QuoteTable
 from flyball.serve.process.routes import page
 from flyball.serve.process.station import Page, Station, open_station, run_loop
@@ -176,6 +177,7 @@ class Whole:
                 condition=lambda: center.condition,
                 page=self._page,
                 quotes=QuoteTable(QuoteTable.create(1), 1),
+                proofs=ProofTable(ProofTable.create()),
                 is_shared=False,
                 told=[BudgetsKept(center.now(), self._budgets.accounts), *center.standing()],
             )

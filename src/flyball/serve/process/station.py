@@ -34,6 +34,7 @@ from flyball.serve.process.pages import (
     Condition,
     readiness,
 )
+from flyball.serve.process.proofs import ProofTable
 from flyball.serve.process.quotes import QuoteExchange, QuoteTable
 from flyball.serve.relay.clock import Clock
 from flyball.serve.relay.gateway import Gateway, Routes
@@ -64,7 +65,9 @@ class Station:
         condition: Callable[[], Condition],
         page: AskPage,
         quotes: QuoteTable,
+        proofs: ProofTable,
     ) -> None:
+        self._proofs = proofs
         self._shelf = Shelf(config)
         self._sinks = sinks
         self._governor = Governor(
@@ -92,7 +95,7 @@ class Station:
             entrances=entrances(config),
             clock=clock,
             quotes=self.quotes,
-            tokens=token_desk(config),
+            tokens=token_desk(config, proofs),
             texts=self._texts,
         )
         # Before anybody can connect: nothing is let in that the policies forbid.
@@ -120,7 +123,7 @@ class Station:
         self._shelf.replace(config)
         if self._texts is not None:
             self._texts.adopt(config.fleet)
-        self.gateway.tokens = token_desk(config)
+        self.gateway.tokens = token_desk(config, self._proofs)
         self.gateway.replace_fleet(config.fleet, config.policy, config.digest, entrances(config))
         self.gateway.feed(in_force(config, self.now()))
 
@@ -203,6 +206,7 @@ async def open_station(
     condition: Callable[[], Condition],
     page: AskPage,
     quotes: QuoteTable,
+    proofs: ProofTable,
     is_shared: bool,
     told: Sequence[Event] = (),
 ) -> Station:
@@ -211,7 +215,9 @@ async def open_station(
 
     Raises OSError if the address cannot be had.
     """
-    station = Station(config, worker, clock or Clock(worker), sinks, condition, page, quotes)
+    station = Station(
+        config, worker, clock or Clock(worker), sinks, condition, page, quotes, proofs
+    )
     for event in told:
         station.feed(event)
     await station.open(host, port, listen_tls(config), is_shared)

@@ -5,11 +5,14 @@ from pathlib import Path
 from flyball.authority.signer import key_text
 from flyball.model.verdict import Circumstances, Subject
 from flyball.serve.process.authority import Shelf, in_force, library, token_desk
+from flyball.serve.process.proofs import ProofTable
 from support.authority import mandate
 from support.configs import config
 from support.mandates import ROOT
 
 END = "principals:"
+
+PROOFS = ProofTable(ProofTable.create())
 
 
 def made(tmp_path: Path, text: str, extra: str = ""):
@@ -44,7 +47,7 @@ def test_without_policies_nothing_is_asked() -> None:
     plain = config()
     assert in_force(plain, 5.0).digests == ()
     assert library(plain).authority(("sha256:x",)) is None
-    assert token_desk(plain) is None
+    assert token_desk(plain, PROOFS) is None
 
 
 def test_a_shelf_has_what_the_configuration_in_force_names(tmp_path: Path) -> None:
@@ -58,5 +61,5 @@ def test_a_shelf_has_what_the_configuration_in_force_names(tmp_path: Path) -> No
 
 def test_a_root_named_makes_tokens_welcome(tmp_path: Path) -> None:
     roots = f'  roots: {{"1": "{key_text(ROOT.public)}"}}\n'
-    assert token_desk(made(tmp_path, PERMIT, roots)) is not None
+    assert token_desk(made(tmp_path, PERMIT, roots), PROOFS) is not None
     assert mandate().id

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from flyball.serve.process.pages import JSON, Condition
+from flyball.serve.process.proofs import ProofTable
 from flyball.serve.process.quotes import QuoteTable
 from flyball.serve.process.station import (
     Page,
@@ -73,6 +74,7 @@ async def opened(condition: Condition, asked: list[str]) -> Station:
         condition=lambda: condition,
         page=page,
         quotes=QuoteTable(QuoteTable.create(1), 1),
+        proofs=ProofTable(ProofTable.create()),
         is_shared=False,
     )
 

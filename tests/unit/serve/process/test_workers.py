@@ -97,7 +97,15 @@ def test_a_period_does_not_drift_and_missed_turns_are_not_made_up() -> None:
 
 def test_the_command_line_carries_the_place() -> None:
     place = Place(
-        worker=1, workers=2, link_fd=5, peers_fd=6, quotes_fd=9, endpoints_max=7, host="h", port=8
+        worker=1,
+        workers=2,
+        link_fd=5,
+        peers_fd=6,
+        quotes_fd=9,
+        proofs_fd=10,
+        endpoints_max=7,
+        host="h",
+        port=8,
     )
     words = command_line(place)
     assert words[:3] == [sys.executable, "-m", "flyball.serve.process.workers"]
@@ -111,9 +119,11 @@ def test_a_worker_whose_control_process_is_gone_at_once_ends(monkeypatch) -> Non
     theirs.close()
     fd = workers.PeerTable.create(1, 4)
     quotes_fd = workers.QuoteTable.create(1)
+    proofs_fd = workers.ProofTable.create()
     link_fd = ours.detach()
     place = Place(
-        worker=0, workers=1, link_fd=link_fd, peers_fd=fd, quotes_fd=quotes_fd, endpoints_max=4,
+        worker=0, workers=1, link_fd=link_fd, peers_fd=fd, quotes_fd=quotes_fd, proofs_fd=proofs_fd,
+        endpoints_max=4,
         host="h", port=0,
     )  # fmt: skip
     monkeypatch.setattr(workers.signal, "signal", lambda *_: None)
