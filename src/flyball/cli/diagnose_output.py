@@ -47,7 +47,8 @@ def as_json(report: Report) -> str:
             "worse": change.worse if change else [],
             "graph": report.graph,
             "lacking": report.lacks,
-        }
+        },
+        enc_hook=float,  # numpy's numbers
     ).decode()
 
 

@@ -42,7 +42,7 @@ def as_sarif(report: Report) -> str:
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notes}],
     }
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return msgspec.json.format(msgspec.json.encode(document)).decode()
+    return msgspec.json.format(msgspec.json.encode(document, enc_hook=float)).decode()
 
 
 def _lack(lack: Any) -> str:
