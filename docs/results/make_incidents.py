@@ -23,6 +23,7 @@ import numpy as np
 from flyball.cli import incident_files as files
 from flyball.cli.incident_run import OWN
 from flyball.cli.incident_score import HEAD, cells
+from flyball.diagnosis.signals import Signals
 from flyball.sim.incidents import baselines, ours
 from flyball.sim.incidents.neutrals import FLEETS, POOLS
 from flyball.sim.incidents.scenario import Scenario, recorded
@@ -96,12 +97,11 @@ def fill(place: Path, until: float) -> None:
             print(folder.name, len(every), flush=True)
 
 
-def tuned(folders: list[Path], name: str) -> float:
+def tuned(tables: list[Signals], name: str) -> float:
     """The least threshold with at most one alarm in 30 system-days of these."""
     one = baselines.BASELINES[name]
-    if one.is_given:
+    if one.is_given or not tables:
         return one.threshold
-    tables = [files.read_signals(files.signals_file(folder)) for folder in folders]
     values = [one.statistic(table) for table in tables]
     days = sum(len(some) for some in values) / 1440.0
     known = np.concatenate(values)
@@ -114,12 +114,15 @@ def tuned(folders: list[Path], name: str) -> float:
 
 
 def baseline_rows(judging: list[Path], tuning: list[Path], until: float) -> dict[str, float]:
-    """Runs the baselines; returns their thresholds."""
-    thresholds = {name: tuned(tuning, name) for name in baselines.BASELINES}
+    """Runs the baselines, on one copy of the neutral pools; returns their thresholds."""
+    tables = [files.read_signals(files.signals_file(folder)) for folder in tuning]
+    thresholds = {name: tuned(tables, name) for name in baselines.BASELINES}
+    print(thresholds, flush=True)
     for folder in judging:
         if time.monotonic() > until:
             break
-        if all(files.findings_file(folder, name).exists() for name in thresholds):
+        is_again = folder.name.startswith("N") and not folder.name.endswith(f"-{JUDGING}")
+        if is_again or all(files.findings_file(folder, name).exists() for name in thresholds):
             continue
         table = files.read_signals(files.signals_file(folder))
         for name, limit in thresholds.items():
@@ -161,10 +164,7 @@ def group(case: Case) -> str:
 
 def scored(folders: list[Path]) -> dict[str, list[Score]]:
     """Per table the scores of every detector; neutral cases count in "all" alone."""
-    spans = {}
-    for folder in folders:
-        table = files.read_signals(files.signals_file(folder))
-        spans[folder] = (float(table.times_s[0]), table.end_s)
+    spans = {folder: files.read_span(files.signals_file(folder)) for folder in folders}
     tables: dict[str, list[Score]] = {title: [] for title in TITLES}
     for name in files.detectors_of(folders):
         every = cases(folders, name, spans)

@@ -63,6 +63,20 @@ def read_signals(file: Path) -> Signals:
         raise CannotUse(f"cannot read {file}: {error.strerror or error}") from None
 
 
+def read_span(file: Path) -> tuple[float, float]:
+    """Where the table begins and ends, s. Raises CannotUse."""
+    if file.suffix == ".csv":
+        with suppress(OSError, ValueError, IndexError):
+            with file.open("rb") as stream:
+                head, first = stream.readline(), stream.readline()
+                stream.seek(-min(file.stat().st_size, 2 * len(head) + 2 * len(first)), 2)
+                last = stream.readlines()[-1]
+            place = head.strip().split(b",").index(TIME.encode())
+            return float(first.split(b",")[place]), float(last.split(b",")[place])
+    signals = read_signals(file)
+    return float(signals.times_s[0]), signals.end_s
+
+
 def _parquet(file: Path) -> dict[str, Any]:
     try:
         from pyarrow import parquet

@@ -44,7 +44,7 @@ def command(
     names = list(detector) or files.detectors_of(chosen)
     if not names:
         raise CannotUse("no detector was run here: `flyball incident run FOLDER --detector NAME`")
-    spans = {one: _span(one) for one in chosen}
+    spans = {one: files.read_span(files.signals_file(one)) for one in chosen}
     scores = [
         score(
             name,
@@ -67,11 +67,6 @@ def command(
     for one in scores if misses else ():
         click.echo(f"\n{one.detector}\n  missed: {', '.join(one.missed) or 'none'}")
         click.echo(f"  false alarms: {', '.join(one.alarmed) or 'none'}")
-
-
-def _span(folder: Path) -> tuple[float, float]:
-    signals = files.read_signals(files.signals_file(folder))
-    return float(signals.times_s[0]), signals.end_s
 
 
 def table(scores: list[Score]) -> str:

@@ -29,6 +29,15 @@ def test_everything_comes_back(folder: Path) -> None:
     assert {one.name for one in shown.graph.members} == {"autoscaler"}
 
 
+def test_the_span_is_the_tables(folder: Path) -> None:
+    file = folder / "signals.csv"
+    table = files.read_signals(file)
+    assert files.read_span(file) == (table.times_s[0], table.end_s)
+    file.write_text("")
+    with pytest.raises(CannotUse):
+        files.read_span(file)
+
+
 def test_findings_are_kept_by_name(folder: Path) -> None:
     told = (Told(at=3.0, kind="fold"),)
     files.keep_findings(folder, "mine", told)
