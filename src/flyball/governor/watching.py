@@ -92,9 +92,15 @@ class Watching:
         if one.input_tokens > 0:
             bank.add("inference/cached", [one.cached_tokens / one.input_tokens])
         if one.output_tokens > 0:
-            bank.add("model/length", [log(one.output_tokens)])
+            bank.add("model/length", [_log(one.output_tokens)])
         if one.ttft_s > 0.0 and one.ttft_s_predicted > 0.0:
-            bank.add("inference/ttft", [log(one.ttft_s / one.ttft_s_predicted)])
+            bank.add("inference/ttft", [_log(one.ttft_s / one.ttft_s_predicted)])
+
+
+def _log(value: float) -> float:
+    """Natural logarithm in steps of 1/256: means of these are exact also where they are kept as
+    32-bit numbers, so that a stream which never varies shows no rounding as a change."""
+    return round(256.0 * log(value)) / 256.0
 
 
 def _count(found: Counts, one: Settled) -> None:
