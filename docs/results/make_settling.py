@@ -135,10 +135,11 @@ two minutes, or two standard deviations there.
         "\n".join(lines)
         + """
 
-Slow and monotone but for noise: it neither overshoots nor oscillates. Counted from the solver's
-delay alone (0 or 2 plans: at most 2 or 22) this **misses** the goal; counted from the whole delay
-of its loop (a memory of 30 s is 6 plans: about 29 by the table, 58 allowed) it is kept. The memory
-is the price of not chasing noise; live prices at each decision do not wait for it.
+It rises without overshoot beyond the noise, and does not oscillate. Counted from the solver's delay
+alone, the first row (less than a plan: 2 allowed) **misses** the goal, and the second (a plan every
+10 s, so a delay of one: 14 allowed) keeps it. What slows the first is the memory of 30 s in which
+demand is read, six plans more; the table allows 50 for five. That memory is the price of not
+chasing noise; live prices at each decision do not wait for it.
 """
     )
 
