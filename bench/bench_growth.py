@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from msgspec.structs import replace
 
-import report
+import builds
 from bench_sim import scenario
 from flyball.dialects.traces.row import TraceRow
 from flyball.sim.build import build
@@ -105,8 +105,8 @@ def picture(lines: dict[str, dict[str, list[tuple[int, float]]]]) -> None:
     print(f"wrote {PICTURE}", file=sys.stderr)
 
 
-def main() -> None:
-    """Every line; about two minutes."""
+def measured(alone: bool) -> list[dict[str, Any]]:
+    """Every line, about two minutes a build; the picture is of the build that was asked for."""
     rows: list[dict[str, Any]] = []
     lines: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for name, (make, sizes, allowed) in AXES.items():
@@ -125,10 +125,10 @@ def main() -> None:
                     f"{points[-1][1]:.3g} s; spread = single doublings",
                 }
             )
-    if find_spec("matplotlib"):
+    if find_spec("matplotlib") and not alone:
         picture(lines)
-    report.write("growth", rows)
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    builds.write("growth", measured)

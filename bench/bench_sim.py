@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import msgspec
 
-import report
+import builds
 from flyball.dialects.traces.row import TraceRow
 from flyball.model.plant import Job
 from flyball.sim.build import build
@@ -71,7 +71,7 @@ def row(figure: str, rates: list[float], **more: Any) -> dict[str, Any]:
     } | more  # fmt: skip
 
 
-def alone(rows: list[TraceRow]) -> list[float]:
+def engine_alone(rows: list[TraceRow]) -> list[float]:
     """The engine by itself: no core, no network, no clients, no report."""
     jobs = [
         (one.at_s, Job(f"{i}", one.input_tokens, one.output_tokens)) for i, one in enumerate(rows)
@@ -99,11 +99,11 @@ def growth() -> dict[str, Any]:
     return {"figure": "growth with requests", "value": slope, "unit": "exponent", "note": note}
 
 
-def main() -> None:
-    """Every row; about two minutes."""
+def measured(alone: bool) -> list[dict[str, Any]]:
+    """Every row; about two minutes a build."""
     lone = list(generated(scenario("observe", 1, 2400.0, 8.0, {"chat": 1})))
     rows = [
-        row("1 replica, engine alone", alone(lone), budget=">= 200000", rival=SPLITWISE),
+        row("1 replica, engine alone", engine_alone(lone), budget=">= 200000", rival=SPLITWISE),
     ]
     mixed = {"dialog": 0.5, "agent": 0.5}
     cases = (
@@ -122,8 +122,8 @@ def main() -> None:
     rows.append(
         {"figure": "memory, peak of all runs", "value": peak, "unit": "MiB", "budget": 2048}
     )
-    report.write("sim", rows)
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    builds.write("sim", measured)

@@ -21,7 +21,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-import report
+import builds
+import rival_splitwise
 import rivals
 from flyball.dialects.traces.row import Tally, TraceRow
 from flyball.serve.load import tracefile
@@ -38,7 +39,7 @@ MOONCAKE_BLOCK_TOKENS = 512
 PROFILE = "h100/llama-3.1-8b"
 RIVAL_S_MAX = 300.0
 CORES = ("least_request", "governor", "dynamo_kv")
-SPLITWISE = "no package of it exists; 1,655/s as measured elsewhere (4 replicas, token JSQ)"
+SPLITWISE = "its rules in 150 lines, no package exists; its own code: 1,655/s elsewhere, 4 replicas"
 VIDUR = "one replica; a linear step in place of its predictor: no training, no look-ups"
 DYNAMO = "8 mocked engines, KV router, offline; published: 9,800/s (another trace, M4 laptop)"
 
@@ -111,41 +112,38 @@ def rival_row(
         return {"figure": figure, "value": None, "unit": "req/CPU-s", "note": f"none: {reason}"}
 
 
-def azure(folder: Path) -> list[dict[str, Any]]:
+def azure(folder: Path, alone: bool) -> list[dict[str, Any]]:
     """One replica: Vidur, splitwise-sim and ours."""
     rows = list(tracefile.rows(data(AZURE), "azure", Tally()))[:AZURE_ROWS]
     trace = folder / "azure.csv"
     lines = [f"d1,{one.at_s!r},{one.input_tokens},{one.output_tokens}\n" for one in rows]
     trace.write_text("Date,Time,PromptTokenCount,CompletionTokenCount\n" + "".join(lines))
     name = "Azure conversation, 1 replica"
+    mine = [row(f"{name}: {core}", ours(core, 1, rows)) for core in CORES[:2]]
+    if alone:
+        return mine
     vidur = rival_row(f"{name}: Vidur", VIDUR, len(rows), lambda: rival("vidur", str(trace), "1"))
-    return [
-        vidur,
-        {"figure": f"{name}: splitwise-sim", "value": None, "unit": "req/CPU-s",
-         "note": f"none: {SPLITWISE}"},
-        *(against(f"{name}: {core}", ours(core, 1, rows), vidur) for core in CORES[:2]),
-    ]  # fmt: skip
+    rules = row(f"{name}: splitwise-sim's rules", splitwise(rows, 1), note=SPLITWISE)
+    return [vidur, rules, *(against(one, vidur) for one in mine)]
 
 
-def mooncake(folder: Path) -> list[dict[str, Any]]:
+def mooncake(folder: Path, alone: bool) -> list[dict[str, Any]]:
     """Eight replicas with prefix caches: Dynamo's replay and ours, its rule too; no sessions."""
     path = data(MOONCAKE)
     rows = [replace(one, session="") for one in tracefile.rows(path, "mooncake", Tally())]
     trace = folder / "mooncake.jsonl"
     trace.write_bytes(gzip.decompress(path.read_bytes()))
     name = "Mooncake conversation, 8 replicas"
+    mine = [row(f"{name}: {core}", ours(core, 8, rows), budget=">= 20000") for core in CORES]
+    if alone:
+        return mine
     words = (str(trace), "8", str(MOONCAKE_BLOCK_TOKENS))
     dynamo = rival_row(f"{name}: Dynamo replay", DYNAMO, len(rows), lambda: rival("dynamo", *words))
-    found = [dynamo]
-    for core in CORES:
-        budget = {"budget": ">= 20000"}
-        found.append(against(f"{name}: {core}", ours(core, 8, rows), dynamo) | budget)
-    return found
+    return [dynamo, *(against(one, dynamo) for one in mine)]
 
 
-def against(figure: str, rates: list[float], theirs: dict[str, Any]) -> dict[str, Any]:
+def against(told: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
     """Our line with the rival's figure of this run beside it."""
-    told = row(figure, rates)
     value = theirs["value"]
     if value is None:
         return told
@@ -153,12 +151,22 @@ def against(figure: str, rates: list[float], theirs: dict[str, Any]) -> dict[str
     return told | {"rival": f"{who}: {value:,.0f}", "ratio": told["value"] / value}
 
 
-def main() -> None:
-    """Every row; about two minutes."""
+def splitwise(rows: list[TraceRow], replicas: int) -> list[float]:
+    """Requests per CPU second of splitwise-sim's rules, written here for want of a package."""
+    load = [(one.at_s, one.input_tokens, one.output_tokens) for one in rows]
+    rates: list[float] = []
+    for _ in range(ROUNDS):
+        begun = time.process_time()
+        rival_splitwise.simulate(load, replicas)
+        rates.append(len(rows) / (time.process_time() - begun))
+    return rates
+
+
+def measured(alone: bool) -> list[dict[str, Any]]:
+    """Every row; about two minutes, and one more for the other build, without rivals."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = [*azure(Path(folder)), *mooncake(Path(folder))]
-    report.write("simulators", rows)
+        return [*azure(Path(folder), alone), *mooncake(Path(folder), alone)]
 
 
 if __name__ == "__main__":
-    main()
+    builds.write("simulators", measured)

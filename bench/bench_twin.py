@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-import report
+import builds
 from flyball.dialects.traces.row import TraceRow
 from flyball.serve.load.generator import Target, run_load
 from flyball.serve.load.report import Answer
@@ -105,7 +105,7 @@ def compared(sim: Times, wire: Times, label: str, budget: str | None) -> list[di
     return table
 
 
-def main() -> None:
+def measured(alone: bool) -> list[dict[str, Any]]:
     """The wire before and after, the live run between them, and both comparisons."""
     rows = list(generated(msgspec.convert(SCENARIO, Scenario)))
     before = wire_s(rows)
@@ -134,8 +134,8 @@ def main() -> None:
     table += compared(simulated(made, rtt_s), theirs, "wire as measured", "<= 5")
     table += compared(simulated(made, 0.0), theirs, "no wire", None)
     table.append({"figure": "requests compared", "value": len(theirs), "unit": f"of {len(rows)}"})
-    report.write("twin", table)
+    return table
 
 
 if __name__ == "__main__":
-    main()
+    builds.write("twin", measured)
