@@ -161,7 +161,9 @@ def alert(answers: list[Answer], until_s: Seconds) -> tuple[Seconds, int, int] |
     it never did. The alert gets every advantage: a miss counts from the moment its promise passed,
     though a gateway's own metrics know of it only when the request ends."""
     known = sorted(
-        (one.due_s + (one.e2e_s if one.in_time else TTFT_S), not one.in_time) for one in answers
+        (one.due_s + (one.e2e_s if one.in_time else TTFT_S), not one.in_time)
+        for one in answers
+        if one.result != "stopped" or not 0.0 < one.ttft_s <= TTFT_S
     )
     missed = 0
     for count, (at, is_missed) in enumerate(known, 1):
