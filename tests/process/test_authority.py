@@ -9,10 +9,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from flyball.authority.blocks import Limits
 from flyball.authority.grant import grant
 from flyball.authority.signer import Signer, key_text
+from flyball.cli import main
 from flyball.model.decision import Intent, Outcome
 from flyball.serve.log.reader import open_log
 from support.mandates import ANNA, ROOT, jkt, proof
@@ -91,6 +93,15 @@ def test_a_mandate_is_let_in_within_its_budget_and_all_of_it_is_recorded(
         assert intent.warrant.human == "https://idp.example|u|17"
         assert intent.warrant.policies == ("recorded-first",)
         assert intent.warrant.obligations == ("record-before-release",)
+    log, policy = str(folder / "log"), tmp_path / "site.cedar"
+    result = CliRunner().invoke(main, ["verify", log, "--bundle", str(policy)])
+    assert result.exit_code == 0, result.output
+    assert f"{len(intents)} answers are the same, 0 differ, of 0" in result.output
+    explained = CliRunner().invoke(main, ["explain", intents[0].id, "--log", log])
+    assert "https://idp.example|u|17 acted in person" in explained.output
+    policy.write_text(FORBIDS)
+    result = CliRunner().invoke(main, ["verify", log, "--bundle", str(policy)])
+    assert result.exit_code == 0 and "name it too" in result.output, result.output
 
 
 def test_a_proof_is_used_once_whichever_worker_is_shown_it(

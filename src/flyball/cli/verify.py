@@ -7,7 +7,9 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
+from flyball.cli.file_shape import CannotUse
 from flyball.cli.verify_output import print_told
+from flyball.cli.verify_policy import read_library
 from flyball.cli.verify_proofs import ENDING, judge_proof, write_proofs
 from flyball.ledger.joint import Joint, judge_together
 from flyball.ledger.note import NoteError, VerifierKey
@@ -54,6 +56,11 @@ from flyball.serve.log.writer import LedgerError
     "--pruned-below", default=0, type=click.IntRange(min=0), metavar="INDEX",
     help="Accept that entries below this index were removed after their retention.",
 )  # fmt: skip
+@click.option(
+    "--bundle", "bundles", multiple=True, type=click.Path(path_type=Path, exists=True),
+    metavar="FILE", help="A policy bundle, or a file or folder of Cedar policies: it is asked "
+    "again what was asked then; repeatable.",
+)  # fmt: skip
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
 def command(
     logs: tuple[str, ...],
@@ -65,6 +72,7 @@ def command(
     record_ids: tuple[str, ...],
     proofs: Path | None,
     pruned_below: int,
+    bundles: tuple[Path, ...],
     output: str,
 ) -> None:
     """Verify logs offline: signatures, quorum, every entry and tile, every request's story.
@@ -85,13 +93,16 @@ def command(
         whole = [_Checked(source, trust, kept, record_ids, pruned_below) for source in sources]
         _excuse_elsewhere(whole)
         starts = [min(pruned_below, one.minimum) for one in whole]
-        together = judge_together([read for read, _ in sources], starts)
+        library = read_library(bundles) if bundles else None
+        together = judge_together([read for read, _ in sources], starts, library)
         if proofs is not None and all(one.is_sound for one in whole):
             for one in whole:
                 for path in write_proofs(one.report, one.read, proofs):
                     click.echo(f"wrote {path}", err=True)
     except OSError as error:
         _fail(f"{error.filename or logs[0]} cannot be read: {error.strerror or error}.")
+    except CannotUse as error:
+        _fail(f"{error}.")
     except (LedgerError, NoteError, TileError, UnicodeDecodeError) as error:
         text = str(error).rstrip(".")
         _fail(text if isinstance(error, LedgerError) else f"The log or a key given: {text}.")
@@ -154,7 +165,9 @@ def _excuse_elsewhere(whole: Sequence[_Checked]) -> None:
 
 def _all_told(told: list[dict[str, Any]], together: Joint) -> dict[str, Any]:
     """One log: its own fields and what was found together; several: `logs` with each one's."""
-    joint = {"decisions": together.decisions}
+    joint: dict[str, Any] = {"decisions": together.decisions}
+    if together.policy:
+        joint["policy"] = together.policy
     count = sum(one["problems_count"] for one in told) + together.problems_count
     if len(told) == 1:
         return (

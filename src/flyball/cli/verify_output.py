@@ -22,6 +22,11 @@ def print_told(told: dict[str, Any]) -> None:
     if ways := told["decisions"]:
         shown = ", ".join(f"{count} {_WAYS[way]}" for way, count in sorted(ways.items()))
         click.echo(f"decisions {sum(ways.values())}: {shown}")
+    if again := told.get("policy"):
+        click.echo(
+            f"policy    asked again: {again['same']} answers are the same, {again['unlike']} "
+            f"differ, of {again['absent']} the policies are not at hand"
+        )
     _print_problems(told)
     hidden = told["problems_count"] - len(told["problems"])
     if told is not logs[0]:

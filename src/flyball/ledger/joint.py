@@ -11,8 +11,10 @@ from heapq import merge
 
 from msgspec import Struct
 
+from flyball.governor.authority import Library
 from flyball.ledger.checkpoint import parse
 from flyball.ledger.entitled import Entitlement
+from flyball.ledger.reask import Reask
 from flyball.ledger.record import RecordError, decode
 from flyball.ledger.redecide import how, problems
 from flyball.ledger.runs import Runs
@@ -24,12 +26,14 @@ _FREQUENT = (b'{"kind":"intent"', b'{"kind":"outcome"', b'{"kind":"turned-away"'
 
 
 class Joint(Struct, frozen=True):
-    """What was found. `decisions`: how many of each way (see `redecide.how`) were decided again."""
+    """What was found. `decisions`: how many of each way (see `redecide.how`) were decided again;
+    `policy`: of how many policy answers the same, otherwise, or is not at hand."""
 
     problems: tuple[str, ...]
     problems_count: int
     remarks: tuple[str, ...]
     decisions: dict[str, int]
+    policy: dict[str, int] = {}
 
 
 def stored_entries(read: Read, start: int = 0) -> Iterator[bytes]:
@@ -48,8 +52,12 @@ def stored_entries(read: Read, start: int = 0) -> Iterator[bytes]:
             continue
 
 
-def judge_together(logs: Sequence[Read], starts: Sequence[int]) -> Joint:
+def judge_together(
+    logs: Sequence[Read], starts: Sequence[int], library: Library | None = None
+) -> Joint:
     """Read all logs, each from its start (0, or where its pruned part ends), twice.
+
+    `library` = bundles by which policy is asked again; None = it is not.
 
     Raises CheckpointError if one of them has no checkpoint.
     """
@@ -59,6 +67,7 @@ def judge_together(logs: Sequence[Read], starts: Sequence[int]) -> Joint:
         record for place in places for record in _records(*place, is_rare=True)
     )  # whatever log they stand in
     entitlement, runs = Entitlement(acts, is_cut), Runs(is_cut)
+    reask = Reask(library) if library is not None else None
     found: list[str] = []
     count = 0
     ways: Counter[str] = Counter()
@@ -67,7 +76,8 @@ def judge_together(logs: Sequence[Read], starts: Sequence[int]) -> Joint:
         if not isinstance(record, Intent):
             continue
         ways[how(record)] += 1
-        for text in (*problems(record), *entitlement.check(record)):
+        again = reask.problems(record) if reask is not None else ()
+        for text in (*problems(record), *entitlement.check(record), *again):
             count += 1
             if len(found) < PROBLEMS_MAX:
                 found.append(text)
@@ -76,9 +86,17 @@ def judge_together(logs: Sequence[Read], starts: Sequence[int]) -> Joint:
     return Joint(
         problems=(*found, *midst)[:PROBLEMS_MAX],
         problems_count=count + len(midst),
-        remarks=tuple(gap.text for gap in gaps if gap.at_end),
+        remarks=(*(gap.text for gap in gaps if gap.at_end), *_not_at_hand(reask)),
         decisions=dict(ways),
+        policy={}
+        if reask is None
+        else {"same": reask.same, "unlike": reask.unlike, "absent": reask.absent},
     )
+
+
+def _not_at_hand(reask: Reask | None) -> Iterator[str]:
+    for digests in sorted(reask.missing) if reask is not None else ():
+        yield f"Policy was not asked again where {', '.join(digests)} decided: name it too."
 
 
 def _records(read: Read, start: int, is_rare: bool = False) -> Iterator[Record]:
