@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from flyball.cli import COMMANDS, main
 from flyball.cli.diagnose_files import load_loops, load_suppressions
+from flyball.cli.diagnose_sources import load_map
 from flyball.diagnosis.codes import CODES
 from flyball.diagnosis.topology import topology
 
@@ -46,9 +47,10 @@ def test_a_pages_suppression_is_accepted(code: str, tmp_path: Path) -> None:
 
 
 def test_the_guides_files_do_what_it_says(tmp_path: Path) -> None:
-    loops, change = blocks(DOCS / "guide" / "diagnose.md", "yml")
-    for name, text in (("loops", loops), ("change", change)):
+    mapping, loops, change = blocks(DOCS / "guide" / "diagnose.md", "yml")
+    for name, text in (("map", mapping), ("loops", loops), ("change", change)):
         (tmp_path / f"{name}.yaml").write_text(text)
+    assert set(load_map(str(tmp_path / "map.yaml")).pools) == {"fast", "slow"}
     graph = load_loops(str(tmp_path / "loops.yaml"))
     assert [one.code for one in topology(graph)] == ["FB-109"], "the autoscaler is at its limit"
     words = ["--loops", str(tmp_path / "loops.yaml"), "--what-if", str(tmp_path / "change.yaml")]

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,12 @@ def codes(data: dict) -> list[str]:
 
 
 def calls(
-    path: Path, minutes: int, share: float, seed: int, worse: float = 0.0, per_minute: int = 20
+    path: Path,
+    minutes: int,
+    share: float | Callable[[float], float],
+    seed: int,
+    worse: float = 0.0,
+    per_minute: int = 20,
 ) -> Path:
     """Calls whose route to `fast` has this chance; `worse` = the slow pool's added failures."""
     print("seed", seed)

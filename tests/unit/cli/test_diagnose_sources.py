@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def span(i: int, pool: str = "h100", **more: object) -> dict[str, object]:
     }
 
 
-def otlp(path: Path, spans: list[dict[str, object]]) -> Path:
+def otlp(path: Path, spans: Sequence[Mapping[str, object]]) -> Path:
     text = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
     return path
