@@ -47,8 +47,8 @@ NOTES = (
     "what a loops file states, a conflict found in it is no surprise, and such leads last from the",
     "first row on. The ramps say more. A step is told by the twin or the loops file at the moment",
     "before it is applied. Baselines with a tuned threshold got the one that alarms at most once",
-    "in 30 system-days of the tuning half's neutral scenarios; burn rate, ADWIN and PCMCI have",
-    "their own. Neutral days are mostly of small pools, on which the twin has nothing to say: the",
+    "in 30 system-days of the tuning half's neutral scenarios, I9 left out; burn rate, ADWIN and",
+    "PCMCI have their own. Neutral days are mostly of small pools, on which the twin has nothing to say: the",
     "fleet's own are told apart above. Programs (ADWIN, Page-Hinkley of river, PCMCI) ran on the",
     "large fleet alone. I2 is drift, which none of these detectors is for.",
 )
@@ -115,7 +115,9 @@ def tuned(tables: list[Signals], name: str) -> float:
 
 def baseline_rows(judging: list[Path], tuning: list[Path], until: float) -> dict[str, float]:
     """Runs the baselines, on one copy of the neutral pools; returns their thresholds."""
-    tables = [files.read_signals(files.signals_file(folder)) for folder in tuning]
+    # I9 harms users from outside: alarming there is what an SLO alarm is for.
+    calm = [folder for folder in tuning if not folder.name.startswith("I9")]
+    tables = [files.read_signals(files.signals_file(folder)) for folder in calm]
     thresholds = {name: tuned(tables, name) for name in baselines.BASELINES}
     print(thresholds, flush=True)
     for folder in judging:

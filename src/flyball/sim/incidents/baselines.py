@@ -26,6 +26,9 @@ NORMAL_MIN = 60
 WINDOW_MIN = 60
 PERSISTS_MIN = 3
 SLO_BAD = 0.01
+# What an idle first hour counts as at least, lest every ripple be a thousandfold: retries per
+# attempt, and the standard deviation of latency as a share of its mean.
+RETRIES_MIN, SPREAD_MIN = 0.01, 0.02
 
 
 class Baseline(Struct, frozen=True, kw_only=True):
@@ -69,10 +72,10 @@ def burn_rate(signals: Signals) -> Array:
     return np.maximum(fast, slow)
 
 
-def over_normal(values: Array) -> Array:
-    """Five-minute means over the mean of the first hour; NaN within it."""
+def over_normal(values: Array, floor: float = 1e-9) -> Array:
+    """Five-minute means over the mean of the first hour, or `floor` if more; NaN within it."""
     recent = trailing(values, 5)
-    normal = max(float(values[:NORMAL_MIN].mean()), 1e-9) if len(values) else 1.0
+    normal = max(float(values[:NORMAL_MIN].mean()), floor) if len(values) else 1.0
     told = recent / normal
     told[:NORMAL_MIN] = np.nan
     return told
@@ -86,7 +89,8 @@ def latency(signals: Signals) -> Array:
 def retry_ratio(signals: Signals) -> Array:
     """Retries per attempt against the first hour's."""
     retries = minutes(signals, "plant.retries_per_s")
-    return over_normal(retries / np.maximum(minutes(signals, "plant.attempts_per_s"), 1e-9))
+    attempts = np.maximum(minutes(signals, "plant.attempts_per_s"), 1e-9)
+    return over_normal(retries / attempts, RETRIES_MIN)
 
 
 def _windows(signals: Signals) -> Array:
@@ -125,7 +129,13 @@ def variance(signals: Signals) -> Array:
     if not len(rows):
         return _late(np.zeros(0), signals)
     spread = rows.var(axis=1)
-    return _late(spread / max(float(spread[0]), 1e-12), signals)
+    return _late(spread / max(float(spread[0]), _least(signals) ** 2), signals)
+
+
+def _least(signals: Signals) -> float:
+    """The least standard deviation of latency that counts, s."""
+    mean = float(minutes(signals, "plant.latency_s")[:NORMAL_MIN].mean())
+    return max(SPREAD_MIN * mean, 1e-9)
 
 
 def kendall(signals: Signals) -> Array:
@@ -156,7 +166,7 @@ def page_hinkley(signals: Signals) -> Array:
     half (Page 1954; Hinkley 1971)."""
     values = minutes(signals, "plant.latency_s")
     normal = values[:NORMAL_MIN]
-    scaled = (values - normal.mean()) / max(float(normal.std()), 1e-9) - 0.5
+    scaled = (values - normal.mean()) / max(float(normal.std()), _least(signals)) - 0.5
     sums = np.cumsum(np.where(np.arange(len(values)) < NORMAL_MIN, 0.0, scaled))
     told = sums - np.minimum.accumulate(np.minimum(sums, 0.0))
     told[:NORMAL_MIN] = np.nan
