@@ -127,6 +127,7 @@ def main() -> None:
     parts = [*plant_runs.RAMPS, *plant_runs.QUIET, "cost"]
     parts += [f"{ramp}-parameters" for ramp in plant_runs.RAMPS]
     parts += [f"{ramp}-{plant}" for plant in UNLIKE for ramp in ("S2", "S4")]
+    whole: list[dict[str, Any]] = []
     for part in asked.only or parts:
         ramp, _, plant = part.partition("-")
         begin = time.process_time()
@@ -136,8 +137,11 @@ def main() -> None:
             rows = list(ramp_rows(ramp, asked.copies, plant))
         else:
             rows = [quiet_row(part, asked.copies)]
+        whole += rows
         report.write(f"margins-{part}", rows)
         print(f"{part}: {time.process_time() - begin:.0f} s", flush=True)
+    if not asked.only:
+        report.write("margins", whole)
 
 
 if __name__ == "__main__":

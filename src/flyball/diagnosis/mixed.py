@@ -34,6 +34,9 @@ FLAT = 1e3
 """Variance of an effect of which nothing is known beforehand."""
 CORRECTIONS, CORRECTED_BY = 3, 15
 """Rounds in which the world that outcomes are drawn anew from is corrected, and draws of each."""
+FLOOR = 2.0
+"""Least variance of that world, in sampling variances of a level: an estimate of zero excludes no
+more than this."""
 LOGIT_MAX, VARIANCE_MAX = 8.0, 50.0
 """Bounds of that world: beyond them outcomes are all alike."""
 ONE_CORE = 200_000
@@ -253,8 +256,7 @@ def components(
     """The variance of each factor with its interval. Raises ValueError as `Model` does."""
     model = Model(factors, is_binary)
     variances, residual, mean, sampling = model.fit(outcome)
-    # A world without the effect at all would say that no effect can be.
-    world = {name: max(variances[name], extra) for name, extra in sampling.items()}
+    world = {name: max(variances[name], FLOOR * extra) for name, extra in sampling.items()}
     centre = mean
     for _ in range(CORRECTIONS if is_binary else 0):
         # A world as flat as the first fit would be too easy: its noise, and bias, are too small.
@@ -262,12 +264,20 @@ def components(
         centre = float(np.clip(centre + mean - np.median(means), -LOGIT_MAX, LOGIT_MAX))
         for name, extra in sampling.items():
             middle = (variances[name] + extra) / max(float(np.median(ratios[name])), LEAST)
-            world[name] = float(np.clip(middle - extra, extra, VARIANCE_MAX))
+            world[name] = float(np.clip(middle - extra, FLOOR * extra, VARIANCE_MAX))
     ratios, _ = _again(model, world, residual, centre, sampling, draws, rng)
     found = {}
     for name, extra in sampling.items():
         quantiles = np.maximum(np.quantile(ratios[name], (0.975, 0.5, 0.025)), LEAST)
         found[name] = np.maximum((variances[name] + extra) / quantiles - extra, 0.0).tolist()
+        if found[name][0] > 0.0:
+            # Far from its own world the ratio is not pivotal: that there is an effect at all must
+            # be rarer in a world without it.
+            without = [
+                model.fit(model.draw(world | {name: LEAST}, residual, centre, rng), world)[0][name]
+                for _ in range(draws)
+            ]
+            found[name][0] *= variances[name] > np.quantile(without, 0.975)
     whole = sum(middle for _, middle, _ in found.values()) + residual
     return Components(
         factors=tuple(
