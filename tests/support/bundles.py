@@ -1,4 +1,4 @@
-"""Policy bundles for tests: small, signed with keys made of a number, so that bytes never change."""
+"""Which policy bundles do tests use? Signed with keys made of a number: bytes never change."""
 
 import json
 import urllib.request

@@ -1,5 +1,7 @@
-"""The part of an OCI registry that pushing and pulling needs, over real HTTP (OCI distribution-spec
-1.1), which can also be told to lie."""
+"""Which part of an OCI registry do pushing and pulling need, and what if it lies?
+
+Over real HTTP, as OCI distribution-spec 1.1 has it.
+"""
 
 import re
 import threading

@@ -1,21 +1,16 @@
 """How does a process come to judge by the policies and keys that its configuration names?"""
 
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
 
 from flyball.governor.authority import Authority, Library, NoBundles
 from flyball.governor.events import BundleOrigin, BundlesSet
 from flyball.serve.config import Config
-from flyball.serve.config.authority import PolicyTexts
 from flyball.serve.process.proofs import ProofTable
 from flyball.serve.relay.tokens import TokenDesk
 from flyball.units import Seconds
 
-if TYPE_CHECKING:
-    from flyball.authority.policies import PolicySet
-
 BY_FILE = "fleet file"
-PARSED_MAX = 16
+LIBRARIES_MAX = 4
 
 
 def in_force(config: Config, at: Seconds) -> BundlesSet:
@@ -30,32 +25,29 @@ def library(config: Config) -> Library:
     """The sets of policies of that configuration (they were checked when it was read)."""
     if not config.authority.policies:
         return NoBundles()
-    from flyball.authority.cedar import CedarLibrary
-
-    return CedarLibrary({one.digest: _parsed(one) for one in _whole(config)})
+    return _library(
+        tuple(
+            (one.digest, tuple(one.texts.items()), one.entities)
+            for one in config.authority.policies
+            if one.texts  # else it is void
+        )
+    )
 
 
 def prepare(config: Config) -> None:
     """Parse its sets of policies beforehand, in any thread: a thousand take most of a second, in
     which no request would move."""
-    for one in _whole(config):
-        _parsed(one)
+    library(config).authority(tuple(one.digest for one in config.authority.policies))
 
 
-def _whole(config: Config) -> list[PolicyTexts]:
-    """Those that are not void."""
-    return [one for one in config.authority.policies if one.texts]
-
-
-def _parsed(one: PolicyTexts) -> "PolicySet":
-    return _load(one.digest, tuple(one.texts.items()), one.entities)
-
-
-@lru_cache(PARSED_MAX)
-def _load(digest: str, texts: tuple[tuple[str, str], ...], entities: str) -> "PolicySet":
+@lru_cache(LIBRARIES_MAX)
+def _library(sets: tuple[tuple[str, tuple[tuple[str, str], ...], str], ...]) -> Library:
+    from flyball.authority.cedar import CedarLibrary
     from flyball.authority.policies import load
 
-    return load(dict(texts), entities, digest=digest)
+    return CedarLibrary(
+        {digest: load(dict(texts), entities, digest=digest) for digest, texts, entities in sets}
+    )
 
 
 class Shelf:
