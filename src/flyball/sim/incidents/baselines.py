@@ -1,8 +1,7 @@
 """What would the usual detectors tell of the same table: burn rate, trends, change, causality?
 
 Each is a function from a table to the moments at which it begins to alarm; a threshold is one
-number, set on the tuning half so that it alarms at most once in 30 system-days there, or by its
-publication where it has one. None names a loop but Granger's. ADWIN and Page-Hinkley of river, and
+number, to be tuned on scenarios that do not judge, or its publication's where it has one. None names a loop but Granger's. ADWIN and Page-Hinkley of river, and
 PCMCI of tigramite, are programs of their own that read the same file.
 """
 
