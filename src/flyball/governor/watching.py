@@ -37,6 +37,9 @@ FIELDS = (
 )
 ENDED, ATTEMPTS, FAILED, AGAIN, IN_TIME, ANSWERED, TTFT, SPEND, OFFERED, KEPT = range(len(FIELDS))
 Counts = list[float]
+# Unlike outcomes of one minute, by endpoint, ending, attempts and what was granted.
+KINDS_MAX = 65_536
+STEP = 1.0 / 256.0
 
 
 class Watching:
@@ -57,6 +60,8 @@ class Watching:
         self.bank_key: object = None
         self.drifts: tuple[Finding, ...] = ()
         self.drifts_end: Seconds = float("-inf")
+        self.kinds: dict[tuple[int, str, int, bool, str], int] = {}
+        self.means = Means()
         self.minute_ends: Seconds = float("-inf")
         self.pools: tuple[str, ...] = ()
         self.seen: dict[str, int] = {}
@@ -70,37 +75,42 @@ class Watching:
         """Count requests that came to an end."""
         if not self.is_on:
             return
+        kinds, all_counts = self.kinds, self.counts
         for one in batch:
-            found = self.counts.get(one.class_name)
-            if found is not None:
-                _count(found, one)
-                if self.bank is not None:
-                    self._feed(self.bank, one)
+            found = all_counts.get(one.class_name)
+            if found is None:
+                continue
+            _count(found, one)
+            key = (one.endpoint, one.outcome, one.attempts, one.tokens_cut > 0, one.served_model)
+            if key in kinds or len(kinds) < KINDS_MAX:
+                kinds[key] = kinds.get(key, 0) + 1
+            if one.outcome == "served":
+                self.means.take(one)
 
-    def _feed(self, bank: Bank, one: Settled) -> None:
-        """What an outcome says of drift: the standard streams, from what is settled."""
-        bank.count("control/ending", one.outcome)
-        bank.count("control/attempt", str(one.attempts) if one.attempts < 4 else "more")
-        if one.endpoint < 0:
-            return
-        bank.count("control/kept", "cut" if one.tokens_cut else "whole")
-        bank.count("control/tier", "other" if one.served_model else "asked")
-        if one.endpoint < len(self.pools):
-            bank.count("control/pool", self.pools[one.endpoint])
-        if one.outcome != "served":
-            return
+
+class Means:
+    """Sums and counts of what answers are like, since the last minute, in steps of `STEP`: share of
+    the prompt that was cached, logarithms of the length and of the time to the first byte over the
+    predicted one. Whole steps add up exactly, so that what never varies shows no
+    rounding as a change."""
+
+    __slots__ = ("cached", "cached_count", "late", "late_count", "length", "length_count")
+
+    def __init__(self) -> None:
+        self.cached = self.length = self.late = 0
+        self.cached_count = self.length_count = self.late_count = 0
+
+    def take(self, one: Settled) -> None:
+        """One answer."""
         if one.input_tokens > 0:
-            bank.add("inference/cached", [one.cached_tokens / one.input_tokens])
+            self.cached += round(one.cached_tokens / one.input_tokens / STEP)
+            self.cached_count += 1
         if one.output_tokens > 0:
-            bank.add("model/length", [_log(one.output_tokens)])
+            self.length += round(log(one.output_tokens) / STEP)
+            self.length_count += 1
         if one.ttft_s > 0.0 and one.ttft_s_predicted > 0.0:
-            bank.add("inference/ttft", [_log(one.ttft_s / one.ttft_s_predicted)])
-
-
-def _log(value: float) -> float:
-    """Natural logarithm in steps of 1/256: means of these are exact also where they are kept as
-    32-bit numbers, so that a stream which never varies shows no rounding as a change."""
-    return round(256.0 * log(value)) / 256.0
+            self.late += round(log(one.ttft_s / one.ttft_s_predicted) / STEP)
+            self.late_count += 1
 
 
 def _count(found: Counts, one: Settled) -> None:

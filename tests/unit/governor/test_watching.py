@@ -2,7 +2,6 @@
 
 import pytest
 
-from flyball.diagnosis.streams import Bank, Watch, standard
 from flyball.governor.watching import (
     AGAIN,
     ANSWERED,
@@ -14,6 +13,7 @@ from flyball.governor.watching import (
     KEPT,
     OFFERED,
     SPEND,
+    STEP,
     TTFT,
     Watching,
 )
@@ -63,15 +63,13 @@ def test_other_classes_and_a_diagnosis_that_is_off_count_nothing() -> None:
     assert not any(made.counts["chat"])
 
 
-def test_outcomes_feed_the_streams_of_drift() -> None:
+def test_outcomes_are_kept_by_kind_for_the_streams_of_drift() -> None:
     made = watching()
-    made.pools = ("big",)
-    made.bank = Bank(standard(("big", "small")), Watch(learning=600))
-    made.take([settled(ttft_s=0.4), settled(outcome="client-gone", endpoint=-1)])
-    seen = {
-        stream.name: group.weights[row]
-        for group in made.bank._groups
-        for row, stream in enumerate(group.streams)
-    }
-    assert seen["control/ending"] == 2.0 and seen["control/pool"] == 1.0
-    assert seen["inference/ttft"] == 1.0 and seen["model/length"] == 1.0
+    gone = settled(outcome="client-gone", endpoint=-1)
+    made.take([settled(ttft_s=0.4, cached_tokens=500), settled(), gone])
+    assert made.kinds == {(0, "served", 1, False, ""): 2, (-1, "client-gone", 1, False, ""): 1}
+    means = made.means
+    assert (means.length_count, means.late_count, means.cached_count) == (2, 2, 2)
+    assert means.late * STEP == pytest.approx(0.693, abs=STEP)
+    assert means.cached * STEP == pytest.approx(0.5, abs=STEP)
+    assert means.length * STEP == pytest.approx(2 * 5.298, abs=2 * STEP)

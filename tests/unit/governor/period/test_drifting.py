@@ -47,10 +47,15 @@ def test_quiet_minutes_teach_nothing_and_other_pools_begin_anew() -> None:
     drift(made, 0.0)
     bank = made.watching.bank
     assert bank is not None
-    steering.demand(made, {})
     for minute in range(1, 5):
         drift(made, minute * MINUTE_S)
     assert all(group._ticks == 0 for group in bank._groups)
     made.adopt(fleets.fleet(l40s=0), made.policy)
     drift(made, 5 * MINUTE_S)
     assert made.watching.bank is bank, "the same pools are watched"
+
+
+def test_a_stream_that_never_varies_is_no_drift() -> None:
+    made, chance = state(), random.Random(SEED)
+    drift(made, 0.0)
+    assert minutes(made, 1, 900, 1.0, chance) == -1
