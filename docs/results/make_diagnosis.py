@@ -30,8 +30,8 @@ PARTS = {
 }  # fmt: skip
 MARGINS = """# How early, how often falsely: margins
 
-Made by `python docs/results/make_diagnosis.py` from `python bench/bench_margins.py --copies 2` and
-`python bench/bench_trigger.py`. Seeds 2001 on; thresholds were fixed on seeds below 100. Harm =
+Made by `python docs/results/make_diagnosis.py` from `python bench/bench_margins.py` and
+`python bench/bench_trigger.py`. Seed 2001; thresholds were fixed on seeds below 100. Harm =
 over 2 % of tasks bad in ten minutes. Few runs: spreads are least and most, not quantiles.
 """
 STRESS = """# What canaries and live routes can tell: stress
