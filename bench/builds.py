@@ -24,7 +24,8 @@ Rows = list[dict[str, Any]]
 def write(name: str, measure: Callable[[bool], Rows]) -> None:
     """Measure here and in the other build, and write both. `measure(alone)` makes the rows.
 
-    `alone` = rows of rivals, which have no second build, may be left out.
+    `alone` = rows of rivals, which have no second build, may be left out. SystemExit 1 if the
+    other build fails; the rows measured here are written all the same.
     """
     if ROWS_ALONE in sys.argv:
         print(json.dumps(measure(True)))
@@ -34,7 +35,13 @@ def write(name: str, measure: Callable[[bool], Rows]) -> None:
     if build == "interpreted":  # asked for, or there is no other
         report.write(name, rows)
         return
-    report.write(name, side_by_side(rows, build, other_rows(name)))
+    try:
+        others = other_rows(name)
+    except subprocess.CalledProcessError as error:  # what was measured is kept all the same
+        report.write(name, rows)
+        print(f"bench: {name} failed in the other build, exit {error.returncode}", file=sys.stderr)
+        raise SystemExit(1) from None
+    report.write(name, side_by_side(rows, build, others))
 
 
 def other_rows(name: str) -> Rows:

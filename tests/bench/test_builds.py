@@ -64,3 +64,19 @@ def test_the_sources_alone_have_no_second_build(
     )
     builds.write("x", lambda alone: [line("ours", 2.0)])
     assert written == figures
+
+
+def test_what_was_measured_is_kept_where_the_other_build_fails(
+    builds: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(sys, "argv", ["bench_x.py"])
+    monkeypatch.setattr(builds.report, "machine", lambda: {"flyball": "compiled"})
+    monkeypatch.setattr(
+        builds.report, "write", lambda name, rows: written.extend(row["figure"] for row in rows)
+    )
+    with pytest.raises(SystemExit) as stopped:
+        builds.write("no-such-benchmark", lambda alone: [line("ours", 2.0)])
+    assert stopped.value.code == 1
+    assert written == ["ours"]
+    assert "failed in the other build, exit 2" in capsys.readouterr().err
