@@ -16,8 +16,8 @@ from flyball.cli import diagnose_sources as telemetry
 from flyball.cli.diagnose_detect import Found, of_runs, of_told
 from flyball.cli.diagnose_files import load_change, load_loops, load_suppressions
 from flyball.cli.diagnose_html import as_html
-from flyball.cli.diagnose_markdown import as_markdown
 from flyball.cli.diagnose_live import told
+from flyball.cli.diagnose_markdown import as_markdown
 from flyball.cli.diagnose_output import FORMS as SHORT_FORMS
 from flyball.cli.diagnose_output import Report
 from flyball.cli.diagnose_rules import as_metrics, as_rules

@@ -30,7 +30,8 @@ _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);
 max-width:60rem;margin:2rem auto;padding:0 1rem}
 h2,h3{margin-top:2rem}article{border-left:4px solid var(--line);padding:.1rem 1rem;margin:1rem 0}
-.error{border-color:var(--error)}.warning{border-color:var(--warning)}.note{border-color:var(--note)}
+.error{border-color:var(--error)}.warning{border-color:var(--warning)}
+.note{border-color:var(--note)}
 b.error{color:var(--error)}b.warning{color:var(--warning)}b.note{color:var(--note)}
 code{background:color-mix(in srgb,var(--line) 20%,transparent);padding:.1em .3em;border-radius:3px}
 figure{margin:1rem 0;display:inline-block}figcaption{color:var(--quiet);font-size:13px}

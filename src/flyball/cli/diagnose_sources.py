@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -83,8 +83,10 @@ def _faults(path: Path) -> Iterator[None]:
         raise CannotUse(f"cannot read {path}: {reason}") from None
 
 
-def _opened(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+def _opened(path: Path) -> io.BufferedReader:
+    if path.suffix == ".gz":
+        return io.BufferedReader(gzip.GzipFile(path))
+    return path.open("rb")
 
 
 def spans(path: Path, how: Reading, tell: Tell) -> Told:
@@ -134,7 +136,7 @@ def dump(path: Path, how: Reading, tell: Tell) -> Told:
     with _faults(path):
         for page, at in _pages(path):
             with _opened(page) as raw:
-                if at is None and raw.peek(64).lstrip()[:1] == b"{" and _is_answer(raw):  # type: ignore[attr-defined]
+                if at is None and _is_answer(raw):
                     gathered.answer(raw.read(otlp.EXPORT_BYTES_MAX), str(page))
                 else:
                     text = io.TextIOWrapper(raw, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Is a Prometheus asked for everything once, page by page, and its refusal told with a next step?"""
+"""Is a Prometheus asked for everything once, and its refusal told with a next step?"""
 
 import json
 import threading
