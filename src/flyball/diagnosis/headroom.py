@@ -21,7 +21,7 @@ Ints = NDArray[np.intp]
 
 # Entries of the table that are looked at in all: some 30 ms at 300 classes x 100 pools.
 EFFORT = 4_000_000
-ROUNDS_MIN, ROUNDS_MAX = 60, 300
+ROUNDS_MIN, ROUNDS_MAX = 60, 600
 # Rounds after which the interval is looked at, and the width that is good enough.
 _EVERY, _GAP = 20, 0.02
 

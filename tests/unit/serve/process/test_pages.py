@@ -8,7 +8,15 @@ from flyball.model.fleet import Endpoint, Fleet, Pool, Site
 from flyball.model.prices import NO_BOARD, PoolPrice, PriceBoard
 from flyball.model.profile import EngineLimits, PowerCurve, Profile, StepCost
 from flyball.model.signals import EngineSample, PeerLoad
-from flyball.serve.process.pages import Condition, Reading, fleet_page, prices_page, readiness
+from flyball.serve.process.pages import (
+    Condition,
+    Reading,
+    findings_page,
+    fleet_page,
+    prices_page,
+    readiness,
+)
+from support.watched import Watched, looks
 
 PROFILE = Profile(
     name="p",
@@ -71,3 +79,15 @@ def test_the_fleet_marks_stale_and_absent_signals() -> None:
     assert stale["signal_age_s"] == 5.0 and "no answer" in stale["error"]
     assert never["signal"] == "stale" and never["signal_age_s"] is None
     assert fresh["site"] == "s" and fresh["pool"] == "p"
+
+
+def test_findings_are_told_gravest_first_with_what_was_not_seen() -> None:
+    play = Watched()
+    play.rates = {"chat": 5000.0}
+    seen = looks(play.ticks(100))[-1]
+    told = json.loads(findings_page(seen, seen.at + 3.0, "advise"))
+    assert (told["mode"], told["age_s"], told["held"]) == ("advise", 3.0, {})
+    (first,) = told["findings"]
+    assert (first["code"], first["level"], first["loops"]) == ("FB-509", "error", ["retry"])
+    assert told["margins"][0]["of"] in ("big", "small") and told["missing"]
+    assert json.loads(findings_page(None, 1.0, "off"))["age_s"] is None

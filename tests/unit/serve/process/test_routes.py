@@ -8,7 +8,7 @@ import pytest
 from flyball.governor.objectives import Objectives
 from flyball.model.prices import NO_BOARD
 from flyball.serve.process.center import Center
-from flyball.serve.process.pages import FLEET, JSON, METRICS, PRICES, PROMETHEUS
+from flyball.serve.process.pages import FINDINGS, FLEET, JSON, METRICS, PRICES, PROMETHEUS
 from flyball.serve.process.routes import page
 from flyball.serve.telemetry.prometheus import Telemetry
 from support.configs import config
@@ -22,6 +22,7 @@ CENTER = cast(
         board=NO_BOARD,
         config=FOUND,
         readings={},
+        seen=None,
         objectives=Objectives(FOUND.policy.classes),
     ),
 )
@@ -33,6 +34,7 @@ CENTER = cast(
         (METRICS, 200, PROMETHEUS, b"# TYPE"),
         (PRICES, 200, JSON, b'"board"'),
         (FLEET, 200, JSON, b'"small-0"'),
+        (FINDINGS, 200, JSON, b'"age_s":null'),
         ("/v1/flyball/else", 404, JSON, b"no such page"),
     ],
 )

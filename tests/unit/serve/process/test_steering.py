@@ -131,3 +131,24 @@ def test_a_new_configuration_brings_its_own_drivers() -> None:
 def test_every_loop_there_is_may_be_held() -> None:
     assert {"health", "context", "autoscaling", "power", "retry"} <= known_loops(CONFIG)
     assert list(drivers(CONFIG)) == [("pool.clock", "small")]
+
+
+def test_holds_of_diagnosis_reach_the_workers_and_leave_those_of_people_alone() -> None:
+    seen: list[bool] = []
+
+    def play(steering: Steering) -> None:
+        steering.held_by_diagnosis({}, {"autoscaling": "FB-104"})
+        seen.append(steering.modes.hold_of("autoscaling", 10.0) is not None)
+        steering.held_by_diagnosis({"autoscaling": "FB-104"}, {})
+        seen.append(steering.modes.hold_of("autoscaling", 10.0) is not None)
+        steering.act(Act(act="hold", loop="autoscaling", reason="why", who="ada"))
+        steering.held_by_diagnosis({}, {"autoscaling": "FB-104"})
+        steering.held_by_diagnosis({"autoscaling": "FB-104"}, {})
+        hold = steering.modes.hold_of("autoscaling", 10.0)
+        seen.append(hold is not None and hold.who == "ada")
+
+    fed, shared = steered(play)
+    assert seen == [True, False, True]
+    assert len(fed) == 1, "the governor has held them by itself"
+    told = [(one.is_held, one.who) for one in shared if isinstance(one, HoldSet)]
+    assert told == [(True, "diagnosis"), (False, "diagnosis"), (True, "ada")]

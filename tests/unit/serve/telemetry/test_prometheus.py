@@ -13,6 +13,7 @@ from flyball.model.signals import EngineSample, PeerLoad
 from flyball.serve.telemetry.prometheus import Telemetry
 from support import records
 from support.configs import config
+from support.watched import Watched, looks
 
 DONE = records.settled(class_name="talk", value_usd=0.02, cost_usd=0.001)
 REFUSED = msgspec.structs.replace(DONE, outcome="refused", code="queue_full", endpoint=-1)
@@ -222,3 +223,21 @@ def test_another_fleet_takes_the_old_one_s_gauges_away(telemetry: Telemetry) -> 
 def test_without_a_collector_nothing_is_traced(telemetry: Telemetry) -> None:
     assert telemetry.is_tracing is False
     telemetry.close()
+
+
+def test_findings_stand_and_go_and_margins_that_are_not_known_are_no_number(
+    telemetry: Telemetry,
+) -> None:
+    play = Watched()
+    play.rates = {"chat": 5000.0}
+    seen = looks(play.ticks(100))[-1]
+    telemetry.diagnosed(seen)
+    labels = {"code": "FB-509", "level": "error", "loop": "retry"}
+    assert value(telemetry, "flyball_finding", **labels) == 1.0
+    ((of, margin),) = seen.margins
+    shown = {"of": of, "what": margin.what}
+    assert value(telemetry, "flyball_margin", **shown) == pytest.approx(margin.value)
+    telemetry.diagnosed(msgspec.structs.replace(seen, findings=(), margins=()))
+    assert value(telemetry, "flyball_finding", **labels) == 0.0
+    gone = value(telemetry, "flyball_margin", **shown)
+    assert gone is not None and gone != gone
