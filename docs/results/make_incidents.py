@@ -49,10 +49,11 @@ NOTES = (
     "tuning half's neutral scenarios, I9 left out; burn rate, ADWIN and PCMCI have their own.",
     "Neutral days are mostly of small pools, on which the twin has nothing to say: the fleet's own",
     "are told apart above. Programs (ADWIN, Page-Hinkley of river, PCMCI) ran on the large fleet",
-    "alone, as far as the time went. Burn rate told nearly all of it, but after harm: misses here.",
+    "alone, as far as the time went. Burn rate speaks after harm, if at all in the half hour kept.",
     "Not in the judged days: a calm discrete-event fleet of the tuning half, on which the probe of",
     "sensitivity alarmed falsely twice in five hours, and which is not mended; there it also names",
-    "the wrong loop. Its threshold suits the other plants only. I2 is drift, which none of these detectors is for.",
+    "the wrong loop. Its threshold suits the other plants only. I2 is drift, which none of these",
+    "detectors is for.",
 )
 
 
