@@ -1,4 +1,4 @@
-"""Does a running gateway with several workers tell its findings, in pages, metrics, ledger and CLI?"""
+"""Are findings of a gateway with workers told in its pages, metrics and ledger, and over --live?"""
 
 import json
 import time

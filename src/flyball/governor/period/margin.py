@@ -152,12 +152,12 @@ def _there(state: State, problem: Problem) -> tuple[Row, Row]:
         if one.kind == RUNNING and problem.pools[one.pool_index].clock == 1.0:
             gpu_s[one.pool_index] += one.gpu_s * one.replicas_max
             kv_tokens[one.pool_index] += one.kv_tokens * one.replicas_max
-    in_service = {pool.name: [0, 0] for pool in state.fleet.pools}
+    standing_by = {pool.name: [0, 0] for pool in state.fleet.pools}
     for endpoint in state.view.endpoints:
         if not endpoint.draining:
-            counted = in_service[endpoint.pool.name]
+            counted = standing_by[endpoint.pool.name]
             counted[0] += not state.view.blocked[endpoint.index]
             counted[1] += 1
-    parts = [in_service[one.name] for one in problem.pools]
+    parts = [standing_by[one.name] for one in problem.pools]
     share = np.array([good / max(1, there) for good, there in parts])
     return gpu_s * share * USABLE, kv_tokens * share
