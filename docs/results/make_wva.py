@@ -122,14 +122,21 @@ def _spread(values: list[float], form: str) -> str:
     return middle if low == high else f"{middle} [{low}, {high}]"
 
 
-READING = """## Limits
+READING = """## Reading
+
+The shape is theirs (few replicas, late, most of the load unserved in time), the figures are not:
+first tokens take four times as long as published, the fleet reaches 5 or 6 replicas and not 3 or
+4, and more goes unanswered; the computed profile and what their clients gave up on are not known
+well enough to say which of the two is why.
+
+## Limits
 
 Fixed lengths, no shared prefixes, one seed where the guide has three runs. Latencies are of the
 requests that were answered. A replica counts from when it is ready, replica-hours from when it
 starts. The published figure for tokens is between tokens, here it is the mean per token.
 
-**A fault of the governor shown here, not yet mended**: where an answer is worth 0.01 USD, it starts
-nine replicas and leaves them idle while calls end at the gate. The first call on an idle replica is
+**A fault of the governor shown here, not yet mended**: with 1000 tokens in and out and answers worth 0.01
+USD, it starts nine replicas and leaves them idle while calls end at the gate. The first call on an idle replica is
 charged more (0.014 USD of its base price alone) than it is worth, though twenty of them together
 would pay for it; so nobody begins. With answers worth twenty times as much they are used.
 """

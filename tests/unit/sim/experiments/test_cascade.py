@@ -1,4 +1,4 @@
-"""Does a wrong budget strike when it should, are late endpoints spared, and does the line add up?"""
+"""Does a wrong budget strike in time, are late endpoints spared, does the line add up?"""
 
 import msgspec
 import numpy as np

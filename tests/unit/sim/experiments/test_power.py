@@ -1,4 +1,4 @@
-"""Is a feed shared by servers that bring their load with them, and a run judged by both its sides?"""
+"""Do servers under a feed bring their load with them, and is a run judged by both sides?"""
 
 import pytest
 from msgspec.structs import replace
