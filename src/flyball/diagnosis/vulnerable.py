@@ -1,5 +1,4 @@
-"""What does a calibrated twin say beyond margins: gains that turn, retries that feed on themselves,
-triggers that the fleet would not come back from?
+"""Does a calibrated twin show turned gains, retries that feed on themselves, or short triggers?
 
 Each is judged over the bootstrap of the twin's parameters, on its unsafe 10 % quantile, as margins
 are. Interaction: RGA and Niederlinski index of every group of loops (`interaction`), and each

@@ -94,7 +94,7 @@ def test_a_turned_gain_names_its_loops() -> None:
 
 
 def test_a_fold_fades_the_cost_gain() -> None:
-    """Near the budget's edge what is cut comes back as retries: published 0.533 -> 0.253 -> 0."""
+    """Near the budget's edge what is cut comes back: published 0.533 -> 0.253 -> 0."""
     rest, theta = drawn({"budget": 32.8}, 0)
     told = vulnerable.findings(rest, theta, commissioned())
     one = next(one for one in told if one.code == "FB-506")
