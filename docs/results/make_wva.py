@@ -135,10 +135,11 @@ Fixed lengths, no shared prefixes, one seed where the guide has three runs. Late
 requests that were answered. A replica counts from when it is ready, replica-hours from when it
 starts. The published figure for tokens is between tokens, here it is the mean per token.
 
-**A fault of the governor shown here, not yet mended**: with 1000 tokens in and out and answers worth 0.01
-USD, it starts nine replicas and leaves them idle while calls end at the gate. The first call on an idle replica is
-charged more (0.014 USD of its base price alone) than it is worth, though twenty of them together
-would pay for it; so nobody begins. With answers worth twenty times as much they are used.
+**A fault of the governor shown here, not yet mended**: with 1000 tokens in and out and answers
+worth 0.01 USD, it starts nine replicas and leaves them idle while calls end at the gate. The first
+call on an idle replica is charged more (0.014 USD of its base price alone) than it is worth, though
+twenty of them together would pay for it; so nobody begins. With answers worth twenty times as much
+they are used.
 """
 
 
