@@ -102,7 +102,7 @@ def test_a_fold_fades_the_cost_gain() -> None:
 
 
 def test_groups_that_turn_each_other_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plant never does so by itself; a matrix whose pairing is wrong stands in for its gains."""
+    """The plant never does so by itself; a matrix with a wrong pairing stands in for its gains."""
     crossed = np.array([[[1.0, 4.0, 0.0], [4.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])
     monkeypatch.setattr(interaction, "gains_of_each", lambda *_: crossed)
     rest, theta = drawn({}, 0)
