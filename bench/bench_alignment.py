@@ -1,10 +1,10 @@
 """What do separately right loops lose against the joint optimum, in the fluid twin of four loops?
 
-The twin of `diagnosis/fluid.py` at its nominal knobs, set-points held: context kept, share of the
-fast pool, replicas. Each loop wants its own target (spend, equal latencies, utilisation); the whole
-is worth 1 per good task, less 0.3 per unit of work spent and 0.2 per replica-second: prices chosen
-once, before any run. Told: coherence = value where the loops settle / value of the joint optimum,
-at two budgets of the cost loop, and what asking the twin costs.
+The twin of `diagnosis/margins/fluid.py` at its nominal knobs, set-points held: context kept, share
+of the fast pool, replicas. Each loop wants its own target (spend, equal latencies, utilisation);
+the whole is worth 1 per good task, less 0.3 per unit of work spent and 0.2 per replica-second:
+prices chosen once, before any run. Told: coherence = value where the loops settle / value of the
+joint optimum, at two budgets of the cost loop, and what asking the twin costs.
 """
 
 import time
@@ -12,9 +12,9 @@ import time
 import numpy as np
 
 import report
-from flyball.diagnosis import fluid
-from flyball.diagnosis.equilibrium import Array, Outcome, coherence
-from flyball.diagnosis.objectives import Objectives, common_descent, cosines, sampled
+from flyball.diagnosis.alignment.equilibrium import Array, Outcome, coherence
+from flyball.diagnosis.alignment.objectives import Objectives, common_descent, cosines, sampled
+from flyball.diagnosis.margins import fluid
 
 LOW, HIGH = np.array([0.3, 0.4, 30.0]), np.array([1.0, 0.9, 60.0])
 SPEND_PRICE, REPLICA_PRICE = 0.3, 0.2

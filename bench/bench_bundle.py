@@ -17,10 +17,10 @@ import report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from flyball.authority.archive import ENTITIES, POLICIES
-from flyball.authority.bundle import Bundle, decode
-from flyball.authority.policies import load
-from flyball.authority.vet import Demands, vet
+from flyball.authority.bundles.archive import ENTITIES, POLICIES
+from flyball.authority.bundles.bundle import Bundle, decode
+from flyball.authority.bundles.vet import Demands, vet
+from flyball.authority.policy.policies import load
 from flyball.serve.config.authority import AuthoritySettings, PolicyTexts
 from flyball.serve.process.authority import library, prepare
 from support.bundles import NOW, PERMIT, SIGNERS, bundle

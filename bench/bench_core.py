@@ -14,8 +14,8 @@ import report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from flyball.authority.cedar import CedarLibrary
-from flyball.authority.policies import load
+from flyball.authority.policy.cedar import CedarLibrary
+from flyball.authority.policy.policies import load
 from flyball.governor.events import BundlesSet, FirstByte, RequestArrived, Served
 from flyball.governor.governor import Governor
 from flyball.model.mandate import Mandate, Spend

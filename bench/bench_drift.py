@@ -15,8 +15,8 @@ import numpy as np
 
 import report
 import rivals
-from flyball.diagnosis.attribution import attribute
-from flyball.diagnosis.streams import Bank, Group, Stream, Watch
+from flyball.diagnosis.drift.attribution import attribute
+from flyball.diagnosis.drift.streams import Bank, Group, Stream, Watch
 from plants_drift import MEMORY, ROUTES, layers, mixes
 
 SEED = 5_000

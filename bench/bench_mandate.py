@@ -19,14 +19,14 @@ import report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from flyball.authority import tokens
-from flyball.authority.approval import approve, ask, attach
-from flyball.authority.attenuate import attenuate
-from flyball.authority.blocks import Limits, meet
-from flyball.authority.holder import holder_of, seen_proofs
-from flyball.authority.refusals import MandateError
-from flyball.authority.signer import Signer
-from flyball.authority.tokens import Verifier, bytes_of, frame_of
+from flyball.authority.mandates import tokens
+from flyball.authority.mandates.approval import approve, ask, attach
+from flyball.authority.mandates.attenuate import attenuate
+from flyball.authority.mandates.blocks import Limits, meet
+from flyball.authority.mandates.holder import holder_of, seen_proofs
+from flyball.authority.mandates.refusals import MandateError
+from flyball.authority.mandates.tokens import Verifier, bytes_of, frame_of
+from flyball.authority.revocation.signer import Signer
 from support.mandates import APPROVER, LOOSE, ROOT, WIDE, T, granted, proof
 
 ROUNDS, CALLS, SPINNERS = 5, 400, 3

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 import report
-from flyball.diagnosis import fluid, margins, watch
 from flyball.diagnosis.finding import Finding
-from flyball.diagnosis.whatif import safe, settle
+from flyball.diagnosis.margins import fluid, margins, watch
+from flyball.diagnosis.margins.whatif import safe, settle
 from flyball.sim.incidents import plant_runs
 from flyball.sim.incidents.plant_laws import Laws
 

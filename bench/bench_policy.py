@@ -12,8 +12,8 @@ from pathlib import Path
 from time import perf_counter
 
 import report
-from flyball.authority.cedar import CedarAuthority
-from flyball.authority.policies import PolicySet, load
+from flyball.authority.policy.cedar import CedarAuthority
+from flyball.authority.policy.policies import PolicySet, load
 from flyball.model.verdict import Circumstances, Place, Subject
 
 ROUNDS = 5

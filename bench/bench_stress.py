@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 import report
-from flyball.diagnosis.canary import paired
-from flyball.diagnosis.mixed import LEAST, Model, components
-from flyball.diagnosis.power import Design, calls_needed
-from flyball.diagnosis.propensity import effects
+from flyball.diagnosis.stress.canary import paired
+from flyball.diagnosis.stress.mixed import LEAST, Model, components
+from flyball.diagnosis.stress.power import Design, calls_needed
+from flyball.diagnosis.stress.propensity import effects
 from plants_drift import pairs, routed
 
 SEED = 8_000

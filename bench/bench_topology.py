@@ -19,11 +19,11 @@ import msgspec
 import numpy as np
 
 import report
-from flyball.diagnosis.codes import level_of
-from flyball.diagnosis.graph import LoopGraph, merge
-from flyball.diagnosis.probes import Probe, edges
-from flyball.diagnosis.topology import topology
-from flyball.diagnosis.writers import Fights, audited
+from flyball.diagnosis.codes.codes import level_of
+from flyball.diagnosis.topology.graph import LoopGraph, merge
+from flyball.diagnosis.topology.probes import Probe, edges
+from flyball.diagnosis.topology.topology import topology
+from flyball.diagnosis.topology.writers import Fights, audited
 from loop_graphs import KINDS, Planted, case
 
 JUDGED_FROM = 1000

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 import report
-from flyball.diagnosis import fluid, fluid_fit, vulnerable
+from flyball.diagnosis.margins import fluid, fluid_fit, vulnerable
+from flyball.diagnosis.margins.whatif import settle
 from flyball.diagnosis.signals import Signals
-from flyball.diagnosis.whatif import settle
 from flyball.sim.incidents.plant import COLUMNS, Plant
 from flyball.sim.incidents.plant_laws import Laws
 

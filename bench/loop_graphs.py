@@ -12,8 +12,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from flyball.diagnosis.graph import Effect, LoopGraph, Member, Quota, Reading
-from flyball.diagnosis.stability import critical_gain
+from flyball.diagnosis.topology.graph import Effect, LoopGraph, Member, Quota, Reading
+from flyball.diagnosis.topology.stability import critical_gain
 
 GAIN_ERROR = 0.05
 KINDS = (

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from flyball.diagnosis.attribution import Sample
-from flyball.diagnosis.power import prompts
-from flyball.diagnosis.propensity import Routes
+from flyball.diagnosis.drift.attribution import Sample
+from flyball.diagnosis.stress.power import prompts
+from flyball.diagnosis.stress.propensity import Routes
 
 ROUTES = 6
 SHARES = (1 / np.arange(1, ROUTES + 1)) / (1 / np.arange(1, ROUTES + 1)).sum()

@@ -1,7 +1,7 @@
 """Which page does each finding code have, and which page lists them?"""
 
-from flyball.diagnosis.code import Code
-from flyball.diagnosis.codes import CODES
+from flyball.diagnosis.codes.code import Code
+from flyball.diagnosis.codes.codes import CODES
 
 AREAS = {
     "topology": "Topology: loops that are in each other's way",
@@ -69,7 +69,7 @@ def _list(made: str) -> str:
         "# Findings",
         made,
         "",
-        "Source: `src/flyball/diagnosis/codes_*.py`. What `flyball diagnose` and the gateway tell.",
+        "Source: `src/flyball/diagnosis/codes/`. What `flyball diagnose` and the gateway tell.",
     ]
     for area, title in AREAS.items():
         lines += [

@@ -20,12 +20,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flyball.diagnosis import sensitivity, watch
-from flyball.diagnosis.attribution import root_order, strangeness
-from flyball.diagnosis.fingerprint import permuted
-from flyball.diagnosis.mixed import components
-from flyball.diagnosis.pathdrift import compare
-from flyball.diagnosis.streams import Group, Stream, Watch
+from flyball.diagnosis.drift.attribution import root_order, strangeness
+from flyball.diagnosis.drift.fingerprint import permuted
+from flyball.diagnosis.drift.pathdrift import compare
+from flyball.diagnosis.drift.streams import Group, Stream, Watch
+from flyball.diagnosis.margins import sensitivity, watch
+from flyball.diagnosis.stress.mixed import components
 from flyball.sim.incidents import plant_runs
 from flyball.sim.incidents.plant import Settings
 from flyball.sim.incidents.plant_laws import Laws

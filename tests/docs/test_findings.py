@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from flyball.cli import COMMANDS, main
 from flyball.cli.diagnose_files import load_loops, load_suppressions
 from flyball.cli.diagnose_sources import load_map
-from flyball.diagnosis.codes import CODES
-from flyball.diagnosis.topology import topology
+from flyball.diagnosis.codes.codes import CODES
+from flyball.diagnosis.topology.topology import topology
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = DOCS / "reference" / "findings"

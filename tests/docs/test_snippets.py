@@ -67,7 +67,8 @@ def flyball_lines(page: Path) -> Iterator[str]:
     """Every `flyball …` that a page tells to type: lines of shell blocks, and code in the text."""
     for snippet in snippets(page):
         if snippet.language in SHELL:
-            yield from re.findall(r"^(flyball .*)$", snippet.text, re.MULTILINE)
+            whole = re.sub(r"\\\n\s*", "", snippet.text)  # a line that goes on is one
+            yield from re.findall(r"^(flyball .*)$", whole, re.MULTILINE)
     prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     yield from re.findall(r"`(flyball [a-z]+ [^`]*)`", prose)
 
@@ -160,6 +161,9 @@ def test_yaml_may_come_into_force(snippet: Snippet, tmp_path: Path) -> None:
     whole = merged(yaml.load(fleet_text()), yaml.load(snippet.text))
     path = tmp_path / "fleet.yaml"
     yaml.dump(whole, path)
+    if master := whole.get("ledger", {}).get("master"):  # the page's own command makes one
+        made = CliRunner().invoke(main, ["erase", "--new-master", str(tmp_path / master)])
+        assert made.exit_code == 0, made.output
     result = CliRunner().invoke(main, ["check", str(path)])
     assert result.exit_code == 0, result.output
 

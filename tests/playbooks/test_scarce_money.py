@@ -1,4 +1,4 @@
-"""Do a request's choices follow the prices of budgets and of links? Events in, commands expected."""
+"""Do a request's choices follow the prices of budgets and links? Events in, commands expected."""
 
 import pytest
 from msgspec.structs import replace
@@ -33,8 +33,8 @@ def priced(
     """(pool chosen, resource cost by candidate's pool) of one request under such a board."""
     core = Governor(site, fleets.policy(budgets=BUDGETS))
     if prices:
-        made = PriceBoard(version=1, made_at=1.0, valid_until=valid_until, **prices)  # type: ignore[arg-type]
-        core.handle(BoardReceived(1.0, made))
+        made = PriceBoard(version=1, made_at=1.0, valid_until=valid_until)
+        core.handle(BoardReceived(1.0, replace(made, **prices)))
     out = core.handle(RequestArrived(2.0, "r1", fleets.head(class_hint=klass), 0.5))
     assert any(isinstance(command, Forward) for command in out)
     records = [command.record for command in out if isinstance(command, Record)]

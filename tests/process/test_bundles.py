@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from flyball.authority.blocks import Limits
-from flyball.authority.bundle import decode
-from flyball.authority.grant import grant
-from flyball.authority.signer import key_text
+from flyball.authority.bundles.bundle import decode
+from flyball.authority.mandates.blocks import Limits
+from flyball.authority.mandates.grant import grant
+from flyball.authority.revocation.signer import key_text
 from flyball.model.acts import BundleSet
 from flyball.model.decision import Outcome
 from flyball.serve.bundles.registry import push

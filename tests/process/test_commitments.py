@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from flyball.authority.blocks import Limits
-from flyball.authority.grant import grant
-from flyball.authority.signer import key_text
+from flyball.authority.mandates.blocks import Limits
+from flyball.authority.mandates.grant import grant
+from flyball.authority.revocation.signer import key_text
 from flyball.cli import main
 from flyball.model.acts import Commitment
 from flyball.model.decision import Intent, Outcome

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from flyball.authority.attenuate import attenuate
-from flyball.authority.blocks import Limits
-from flyball.authority.grant import grant
-from flyball.authority.revocation import Revocation
-from flyball.authority.signer import key_text
-from flyball.authority.tokens import Verifier
+from flyball.authority.mandates.attenuate import attenuate
+from flyball.authority.mandates.blocks import Limits
+from flyball.authority.mandates.grant import grant
+from flyball.authority.mandates.tokens import Verifier
+from flyball.authority.revocation.revocation import Revocation
+from flyball.authority.revocation.signer import key_text
 from flyball.model.acts import AdminCall, Oversight, RevocationSet
 from flyball.serve.log.reader import open_log
 from support.mandates import ANNA, ROOT

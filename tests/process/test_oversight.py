@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from flyball.authority.blocks import Limits
-from flyball.authority.grant import grant
-from flyball.authority.revocation import Stop
-from flyball.authority.signer import Signer, key_text
+from flyball.authority.mandates.blocks import Limits
+from flyball.authority.mandates.grant import grant
+from flyball.authority.revocation.revocation import Stop
+from flyball.authority.revocation.signer import Signer, key_text
 from flyball.cli import main
 from flyball.cli.oversight_call import Door
 from flyball.model.acts import AdminCall, Oversight

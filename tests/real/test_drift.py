@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from flyball.diagnosis.fingerprint import permuted
-from flyball.diagnosis.pathdrift import compare
+from flyball.diagnosis.drift.fingerprint import permuted
+from flyball.diagnosis.drift.pathdrift import compare
 
 
 def minutes(folder: Path) -> dict[str, Counter]:

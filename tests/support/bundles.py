@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from flyball.authority.archive import ENTITIES, POLICIES, SCHEMA, TESTS
-from flyball.authority.bundle import PAYLOAD_TYPE, Bundle, Manifest, build
-from flyball.authority.dsse import seal
-from flyball.authority.schema import schema_text
-from flyball.authority.signer import Signer, key_text
+from flyball.authority.bundles.archive import ENTITIES, POLICIES, SCHEMA, TESTS
+from flyball.authority.bundles.bundle import PAYLOAD_TYPE, Bundle, Manifest, build
+from flyball.authority.bundles.dsse import seal
+from flyball.authority.policy.schema import schema_text
+from flyball.authority.revocation.signer import Signer, key_text
 
 PERMIT = '@id("base") permit (principal, action, resource);\n'
 EXPIRES = "2099-01-01T00:00:00Z"

@@ -10,7 +10,7 @@ from typing import Any
 from click import Command
 from click.testing import CliRunner
 
-from flyball.authority.signer import Signer
+from flyball.authority.revocation.signer import Signer
 from flyball.serve.doors.door import Door
 from flyball.serve.feeds.store import FeedStore
 from support.oversight import EVE, ROLES, Around, section

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flyball.diagnosis.graph import Effect, LoopGraph, Member, Reading
+from flyball.diagnosis.topology.graph import Effect, LoopGraph, Member, Reading
 
 
 def loop(name: str, signal: str = "", **fields: Any) -> Member:

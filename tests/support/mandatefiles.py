@@ -4,7 +4,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from flyball.authority.signer import Signer, key_text
+from flyball.authority.revocation.signer import Signer, key_text
 from flyball.cli import main
 from support.mandates import APPROVER, ROOT
 

@@ -8,12 +8,12 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from flyball.authority.attenuate import attenuate
-from flyball.authority.blocks import Limits
-from flyball.authority.grant import Person, grant
-from flyball.authority.signer import Signer
-from flyball.authority.thumbprint import ed25519_jwk, thumbprint
-from flyball.authority.tokens import Verifier
+from flyball.authority.mandates.attenuate import attenuate
+from flyball.authority.mandates.blocks import Limits
+from flyball.authority.mandates.grant import Person, grant
+from flyball.authority.mandates.thumbprint import ed25519_jwk, thumbprint
+from flyball.authority.mandates.tokens import Verifier
+from flyball.authority.revocation.signer import Signer
 
 T = 1_763_600_000.0
 ROOT = Signer.new("1")

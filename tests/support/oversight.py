@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from flyball.authority.calls import sign_call
-from flyball.authority.revocation import Revocation, Stop
-from flyball.authority.signer import Signer, key_text
+from flyball.authority.revocation.calls import sign_call
+from flyball.authority.revocation.revocation import Revocation, Stop
+from flyball.authority.revocation.signer import Signer, key_text
 from flyball.governor.authority import Authority, Open
 from flyball.governor.events import Event
 from flyball.model.acts import Act as ActRecord

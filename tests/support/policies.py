@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from flyball.authority.policies import PolicySet, load
+from flyball.authority.policy.policies import PolicySet, load
 from flyball.model.mandate import Approval
 from flyball.model.verdict import Circumstances, Place, Subject
 

@@ -14,8 +14,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from flyball.authority.revocation import Event, Stop
-from flyball.authority.signer import Signer, key_text
+from flyball.authority.revocation.revocation import Event, Stop
+from flyball.authority.revocation.signer import Signer, key_text
 from flyball.cli.oversight_call import Door
 from support.live import spawn
 

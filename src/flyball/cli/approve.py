@@ -31,7 +31,7 @@ def command(request_id: str, key_file: Path | None, folder: Path, life: str, yes
     Shows what is approved and asks; prints the approval's file, for the holder's
     `flyball mandate attenuate --approval`. Exit codes: 0 approved, 1 refused, 2 no such request.
     """
-    from flyball.authority.approval import approve, read_asked
+    from flyball.authority.mandates.approval import approve, read_asked
 
     short = request_id[:16]
     if len(short) < 16 or not set(request_id) <= _HEX:

@@ -52,10 +52,10 @@ def build(folder: Path, to: Path, output: str, **said: Any) -> None:
     The same files give the same bytes. Exit codes: 0 made, 1 it could not come into force
     anywhere, 2 a file cannot be read.
     """
-    from flyball.authority.archive import BundleError
-    from flyball.authority.bundle import Manifest, Requires
-    from flyball.authority.bundle import build as built
-    from flyball.authority.vet import Demands, vet
+    from flyball.authority.bundles.archive import BundleError
+    from flyball.authority.bundles.bundle import Manifest, Requires
+    from flyball.authority.bundles.bundle import build as built
+    from flyball.authority.bundles.vet import Demands, vet
 
     content = content_of(folder)
     manifest = Manifest(
@@ -86,9 +86,9 @@ def build(folder: Path, to: Path, output: str, **said: Any) -> None:
 @_OUTPUT
 def sign(file: Path, keys: tuple[Path, ...], output: str) -> None:
     """Add signatures to a bundle. Exit codes: 0 done, 1 refused, 2 a file cannot be used."""
-    from flyball.authority.archive import BundleError
-    from flyball.authority.bundle import PAYLOAD_TYPE
-    from flyball.authority.dsse import seal
+    from flyball.authority.bundles.archive import BundleError
+    from flyball.authority.bundles.bundle import PAYLOAD_TYPE
+    from flyball.authority.bundles.dsse import seal
     from flyball.cli.oversight_call import signer
 
     found = bundle_of(str(file))
@@ -154,8 +154,8 @@ def verify(
 
     Its own tests are run. Exit codes: 0 it may, 1 it may not, 2 it cannot be read.
     """
-    from flyball.authority.archive import BundleError
-    from flyball.authority.vet import vet
+    from flyball.authority.bundles.archive import BundleError
+    from flyball.authority.bundles.vet import vet
 
     demands = demands_of(signers, least, tenant, trust)
     found = bundle_of(source)
@@ -204,7 +204,7 @@ def push(file: Path, place: str, output: str) -> None:
 
     Exit codes: 0 done, 1 the bundle is damaged, 2 the registry would not.
     """
-    from flyball.authority.archive import BundleError
+    from flyball.authority.bundles.archive import BundleError
     from flyball.serve.bundles.registry import push as pushed
 
     found = bundle_of(str(file))

@@ -10,9 +10,9 @@ import msgspec
 from flyball.cli.file_shape import CannotUse, raise_if_bad, read
 
 if TYPE_CHECKING:
-    from flyball.authority.archive import BundleError
-    from flyball.authority.bundle import Bundle
-    from flyball.authority.vet import Demands
+    from flyball.authority.bundles.archive import BundleError
+    from flyball.authority.bundles.bundle import Bundle
+    from flyball.authority.bundles.vet import Demands
 
 _TESTS = ("tests.json", "tests.yaml", "tests.yml")
 
@@ -20,7 +20,7 @@ _TESTS = ("tests.json", "tests.yaml", "tests.yml")
 def content_of(folder: Path) -> dict[str, bytes]:
     """The files of a bundle from a folder: .cedar files joined in the order of their names, tests
     as JSON, the schema of this version unless the folder has one. CannotUse if one is wanting."""
-    from flyball.authority.archive import (
+    from flyball.authority.bundles.archive import (
         ENTITIES,
         LIMITS,
         OBLIGATIONS,
@@ -29,7 +29,7 @@ def content_of(folder: Path) -> dict[str, bytes]:
         TESTS,
         TRUST,
     )
-    from flyball.authority.schema import schema_text
+    from flyball.authority.policy.schema import schema_text
 
     try:
         found = {path.name: path for path in folder.iterdir() if path.is_file()}
@@ -55,8 +55,8 @@ def content_of(folder: Path) -> dict[str, bytes]:
 
 def bundle_of(source: str) -> "Bundle":
     """The bundle in a file or a registry; ends the command if there is none or it is damaged."""
-    from flyball.authority.archive import BundleError
-    from flyball.authority.bundle import decode
+    from flyball.authority.bundles.archive import BundleError
+    from flyball.authority.bundles.bundle import decode
     from flyball.serve.bundles.source import fetch
 
     try:
@@ -69,8 +69,8 @@ def demands_of(
     signers: tuple[str, ...], least: int | None, tenant: str, trust: Path | None
 ) -> "Demands":
     """What the options want to be shown: NAME=KEY each, all of them unless `least` says."""
-    from flyball.authority.signer import KeyTextError, read_key
-    from flyball.authority.vet import Demands
+    from flyball.authority.bundles.vet import Demands
+    from flyball.authority.revocation.signer import KeyTextError, read_key
     from flyball.ledger.note import NoteError
     from flyball.ledger.trust import parse_trust
     from flyball.serve.bundles.proven import checker
@@ -111,7 +111,7 @@ def write(path: Path, data: bytes) -> None:
 
 def summary(bundle: "Bundle") -> dict[str, Any]:
     """What a bundle says of itself, unjudged."""
-    from flyball.authority.dsse import Envelope
+    from flyball.authority.bundles.dsse import Envelope
 
     keys: list[str] = []
     if bundle.envelope:
@@ -139,8 +139,8 @@ def refuse(error: "BundleError") -> NoReturn:
 
 def now(at: str | None) -> float:
     """Unix time of --at, else the clock's."""
-    from flyball.authority.archive import BundleError
-    from flyball.authority.bundle import instant
+    from flyball.authority.bundles.archive import BundleError
+    from flyball.authority.bundles.bundle import instant
 
     if at is None:
         return time.time()

@@ -25,13 +25,13 @@ from flyball.cli.diagnose_sarif import as_sarif
 from flyball.cli.diagnose_shape import FILES, schema
 from flyball.cli.diagnose_sources import load_map
 from flyball.cli.file_shape import CannotUse
-from flyball.diagnosis.code import LEVELS
-from flyball.diagnosis.codes import level_of
+from flyball.diagnosis.codes.code import LEVELS
+from flyball.diagnosis.codes.codes import level_of
 from flyball.diagnosis.finding import Finding
-from flyball.diagnosis.graph import LoopGraph
-from flyball.diagnosis.preflight import changed, difference
 from flyball.diagnosis.suppress import judge
-from flyball.diagnosis.topology import topology
+from flyball.diagnosis.topology.graph import LoopGraph
+from flyball.diagnosis.topology.preflight import changed, difference
+from flyball.diagnosis.topology.topology import topology
 from flyball.dialects.telemetry.csvmap import MapFile
 from flyball.units import Seconds
 

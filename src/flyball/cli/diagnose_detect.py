@@ -11,10 +11,12 @@ import numpy as np
 from msgspec import Struct
 
 from flyball.cli.diagnose_input import Tell, Told
-from flyball.diagnosis import attribution, drift, fluid_fit, pathdrift, propensity, stress, watch
+from flyball.diagnosis.drift import attribution, drift, pathdrift
+from flyball.diagnosis.drift.streams import Bank, Stream, Watch, standard
 from flyball.diagnosis.finding import Finding
+from flyball.diagnosis.margins import fluid_fit, watch
 from flyball.diagnosis.signals import Signals
-from flyball.diagnosis.streams import Bank, Stream, Watch, standard
+from flyball.diagnosis.stress import propensity, stress
 from flyball.dialects.telemetry import needs
 from flyball.dialects.telemetry.calls import Calls, Minute, feed, length_of, samples
 from flyball.dialects.telemetry.needs import Lack

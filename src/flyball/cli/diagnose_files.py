@@ -17,10 +17,10 @@ from flyball.cli.diagnose_shape import (
     schema,
 )
 from flyball.cli.file_shape import check_shape, raise_if_bad, read
-from flyball.diagnosis.codes import CODES
-from flyball.diagnosis.graph import Effect, LoopGraph, Member, Quota, Reading
-from flyball.diagnosis.preflight import Change
+from flyball.diagnosis.codes.codes import CODES
 from flyball.diagnosis.suppress import Suppression
+from flyball.diagnosis.topology.graph import Effect, LoopGraph, Member, Quota, Reading
+from flyball.diagnosis.topology.preflight import Change
 from flyball.serve.config.errors import did_you_mean, listed
 from flyball.serve.config.text import Document
 from flyball.units import Seconds

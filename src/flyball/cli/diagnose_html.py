@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from flyball.cli.diagnose_output import Report, lacking, shown
-from flyball.diagnosis.codes import CODES, level_of
+from flyball.diagnosis.codes.codes import CODES, level_of
 from flyball.diagnosis.finding import Finding
-from flyball.diagnosis.graph import LoopGraph, Member, Wiring
 from flyball.diagnosis.signals import Signals
+from flyball.diagnosis.topology.graph import LoopGraph, Member, Wiring
 
 LOOPS_MAX = 40
 CHARTS_MAX = 24

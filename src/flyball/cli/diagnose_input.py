@@ -18,12 +18,12 @@ import numpy as np
 from msgspec import Struct
 
 from flyball.cli.file_shape import CannotUse
-from flyball.diagnosis import probes, writers
 from flyball.diagnosis.finding import Finding
-from flyball.diagnosis.graph import LoopGraph, member_of, member_of_foreign, merge
-from flyball.diagnosis.known import known_effects
 from flyball.diagnosis.signals import Signals
-from flyball.diagnosis.stress import Answer
+from flyball.diagnosis.stress.stress import Answer
+from flyball.diagnosis.topology import probes, writers
+from flyball.diagnosis.topology.graph import LoopGraph, member_of, member_of_foreign, merge
+from flyball.diagnosis.topology.known import known_effects
 from flyball.dialects.telemetry.calls import Calls
 from flyball.dialects.telemetry.needs import Lack
 from flyball.governor.loops.registry import PERIOD_LOOPS, REQUEST_LOOPS

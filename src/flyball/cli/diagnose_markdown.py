@@ -3,7 +3,7 @@
 import re
 
 from flyball.cli.diagnose_output import Report, lacking, shown
-from flyball.diagnosis.codes import CODES, level_of
+from flyball.diagnosis.codes.codes import CODES, level_of
 from flyball.diagnosis.finding import Finding
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec import Struct
 
-from flyball.diagnosis.codes import CODES, level_of
+from flyball.diagnosis.codes.codes import CODES, level_of
 from flyball.diagnosis.finding import Evidence, Finding
-from flyball.diagnosis.graph import LoopGraph
-from flyball.diagnosis.preflight import Difference
 from flyball.diagnosis.signals import Signals
 from flyball.diagnosis.suppress import Judged
+from flyball.diagnosis.topology.graph import LoopGraph
+from flyball.diagnosis.topology.preflight import Difference
 from flyball.dialects.telemetry.needs import Lack
 
 

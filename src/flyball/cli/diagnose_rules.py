@@ -5,8 +5,8 @@ file that does not depend on what was found. Names follow prometheus.io/docs/pra
 """
 
 from flyball.cli.diagnose_output import Report
-from flyball.diagnosis.code import LEVELS
-from flyball.diagnosis.codes import CODES, level_of
+from flyball.diagnosis.codes.code import LEVELS
+from flyball.diagnosis.codes.codes import CODES, level_of
 from flyball.diagnosis.finding import Finding
 
 FINDING = "flyball_diagnosis_finding_confidence_ratio"

@@ -12,7 +12,7 @@ import msgspec
 
 from flyball import __version__
 from flyball.cli.diagnose_output import Report, shown
-from flyball.diagnosis.codes import CODES, level_of
+from flyball.diagnosis.codes.codes import CODES, level_of
 from flyball.diagnosis.finding import Finding
 
 SCHEMA = (

@@ -21,8 +21,8 @@ from msgspec import Struct
 from flyball.cli.diagnose_input import Tell, Told
 from flyball.cli.diagnose_shape import schema
 from flyball.cli.file_shape import CannotUse, check_shape, raise_if_bad, read
-from flyball.diagnosis.graph import LoopGraph
 from flyball.diagnosis.signals import Happening, Signals, from_columns
+from flyball.diagnosis.topology.graph import LoopGraph
 from flyball.dialects.telemetry import csvmap, genai, grid, needs, otlp, prometheus
 from flyball.dialects.telemetry.calls import Calls
 from flyball.dialects.telemetry.names import SpanFamily

@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from flyball.cli.diagnose_files import load_change, load_loops
 from flyball.cli.file_shape import CannotUse, raise_if_bad, read
-from flyball.diagnosis.graph import LoopGraph
-from flyball.diagnosis.preflight import changed
 from flyball.diagnosis.signals import TIME, Signals, from_columns
+from flyball.diagnosis.topology.graph import LoopGraph
+from flyball.diagnosis.topology.preflight import changed
 from flyball.sim.incidents.folder import (
     FINDINGS,
     LOOPS,

@@ -168,10 +168,10 @@ def seal(
     try:
         kept = Vault(vault, read_master(master))
         signing = load_signing([str(key) for key in keys], None)
-        commitment = {part: kept.commit(subject, at, part, text)}
+        digest = kept.commit(subject, at, part, text)
         record = Commitment(
-            id=record_id, at=at, subject=kept.tag(subject), month=month_of(at),
-            is_sealed=True, **commitment,
+            id=record_id, at=at, subject=kept.tag(subject), month=month_of(at), is_sealed=True,
+            prompt=digest if part == "prompt" else "", answer=digest if part == "answer" else "",
         )  # fmt: skip
         store = LedgerStore(folder, origin=signing.origin, signers=signing.signers)
         try:
@@ -185,7 +185,7 @@ def seal(
         _fail(str(error))
     if lost:
         _fail(f"{folder} took no record of it. Run it again.")
-    click.echo(f"{part} {commitment[part]}")
+    click.echo(f"{part} {digest}")
 
 
 @click.command("open")

@@ -44,8 +44,8 @@ def command(
     Needs no network and nobody's leave. Exit codes: 0 done, 1 it would allow more than there is or
     is refused otherwise, 2 could not be carried out.
     """
-    from flyball.authority.approval import attach, read_granted
-    from flyball.authority.attenuate import attenuate
+    from flyball.authority.mandates.approval import attach, read_granted
+    from flyball.authority.mandates.attenuate import attenuate
 
     token = token_from(mandate)
     with faults():

@@ -12,7 +12,7 @@ from flyball.cli.mandate_input import faults, limits_of, limits_options, token_f
 from flyball.cli.oversight_call import signer
 
 if TYPE_CHECKING:
-    from flyball.authority.grant import Person
+    from flyball.authority.mandates.grant import Person
 
 _OPAQUE_BYTES = 24
 
@@ -59,7 +59,7 @@ def command(
         raise click.UsageError("--opaque needs --register: the mandate is kept there.")
     from msgspec import structs
 
-    from flyball.authority.grant import grant
+    from flyball.authority.mandates.grant import grant
     from flyball.serve.identity.register import Register
 
     at = time.time()
@@ -76,8 +76,8 @@ def command(
 
 
 def _person(id_token: Path | None, issuer: str, client_id: str, person: str, at: float) -> "Person":
-    from flyball.authority.grant import Person
-    from flyball.authority.oidc import person_of
+    from flyball.authority.mandates.grant import Person
+    from flyball.authority.mandates.oidc import person_of
     from flyball.serve.identity.provider import discover, keys_of
 
     if bool(person) == bool(id_token):
@@ -91,7 +91,7 @@ def _person(id_token: Path | None, issuer: str, client_id: str, person: str, at:
 
 
 def _register(register: Any, token: str, key: str, tenant: str, root: str, at: float) -> None:
-    from flyball.authority.attenuate import reading_of
+    from flyball.authority.mandates.attenuate import reading_of
     from flyball.serve.identity.register import Entry
 
     found = reading_of(token)

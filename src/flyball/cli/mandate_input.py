@@ -17,7 +17,7 @@ import click
 from flyball.cli.oversight_call import fail
 
 if TYPE_CHECKING:
-    from flyball.authority.blocks import Limits
+    from flyball.authority.mandates.blocks import Limits
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _SPAN = re.compile(r"(\d{1,9})([smhd])")
@@ -53,7 +53,7 @@ def limits_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def limits_of(given: dict[str, Any], at: float, life: str) -> "Limits":
     """The limits among a command's parameters (`depth` is left to the caller)."""
-    from flyball.authority.blocks import Limits
+    from flyball.authority.mandates.blocks import Limits
 
     budget = given["budget_usd"]
     names: dict[str, Any] = {name: tuple(given[name]) for _, name, _ in _NAMES}
@@ -105,7 +105,7 @@ def write_secret(path: Path, text: str) -> None:
 @contextmanager
 def faults() -> Iterator[None]:
     """A refusal becomes one line and code 1; what is missing or unreachable, code 2."""
-    from flyball.authority.refusals import MandateError
+    from flyball.authority.mandates.refusals import MandateError
 
     try:
         yield

@@ -52,7 +52,7 @@ def command(
 def _verified(
     token: str, roots: tuple[str, ...], approvers: tuple[str, ...], holder: str
 ) -> dict[str, Any]:
-    from flyball.authority.tokens import Verifier
+    from flyball.authority.mandates.tokens import Verifier
 
     known = _keys(roots)
     if not all(name.isdecimal() for name in known):
@@ -72,7 +72,7 @@ def _told(mandate: "Mandate") -> dict[str, Any]:
 
 
 def _unverified(token: str) -> dict[str, Any]:
-    from flyball.authority.attenuate import reading_of
+    from flyball.authority.mandates.attenuate import reading_of
 
     found = reading_of(token)
     return {
@@ -83,7 +83,7 @@ def _unverified(token: str) -> dict[str, Any]:
 
 
 def _keys(texts: tuple[str, ...]) -> dict[str, bytes]:
-    from flyball.authority.signer import KeyTextError, read_key
+    from flyball.authority.revocation.signer import KeyTextError, read_key
 
     found = {}
     for text in texts:

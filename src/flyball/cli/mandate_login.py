@@ -20,7 +20,7 @@ def command(issuer: str, client_id: str, out: Path) -> None:
 
     Prints who was logged in. Exit codes: 0 done, 1 refused, 2 the provider cannot be reached.
     """
-    from flyball.authority.oidc import person_of
+    from flyball.authority.mandates.oidc import person_of
     from flyball.cli.oversight_call import fail
     from flyball.serve.identity.device import LoginRefused, begin, finish
     from flyball.serve.identity.provider import discover, keys_of

@@ -23,7 +23,7 @@ def command(mandate: Path, action: str, folder: Path) -> None:
 
     Prints its id. The request holds no token: it can be sent by any way.
     """
-    from flyball.authority.approval import ask
+    from flyball.authority.mandates.approval import ask
 
     try:
         wanted = json.loads(action)

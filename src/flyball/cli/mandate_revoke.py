@@ -41,8 +41,8 @@ def command(
     Nothing new is admitted, streams are cut. Exit codes: 0 in force, or waiting for a second
     person, 1 refused, 2 the door cannot be reached.
     """
-    from flyball.authority.attenuate import reading_of
-    from flyball.authority.revocation import EventError, Revocation, sign_event
+    from flyball.authority.mandates.attenuate import reading_of
+    from flyball.authority.revocation.revocation import EventError, Revocation, sign_event
 
     with faults():
         last = (reading_of(token_from(mandate)).chain[-1],) if mandate else ()

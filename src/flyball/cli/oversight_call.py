@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from flyball.authority.revocation import Event
-    from flyball.authority.signer import Signer
+    from flyball.authority.revocation.revocation import Event
+    from flyball.authority.revocation.signer import Signer
 
 TIMEOUT_S = 10.0
 URL = "http://127.0.0.1:8090"
@@ -65,7 +65,7 @@ class Door:
 
     def call(self, method: str, target: str, body: bytes = b"") -> dict[str, Any]:
         """A call signed by this person; the answer."""
-        from flyball.authority.calls import sign_call
+        from flyball.authority.revocation.calls import sign_call
 
         call_id = secrets.token_hex(16)
         said = sign_call(self.signer, call_id, self.site, method, target, body, time.time())
@@ -76,7 +76,7 @@ class Door:
 
     def order(self, event: "Event") -> dict[str, Any]:
         """Give a signed order; what became of it."""
-        from flyball.authority.revocation import EventError, sign_event
+        from flyball.authority.revocation.revocation import EventError, sign_event
 
         try:
             raw = sign_event(event, self.signer)
@@ -101,7 +101,7 @@ class Door:
 
 def signer(key_file: Path | None) -> "Signer":
     """The person's key; ends the command with code 2 if there is none to be used."""
-    from flyball.authority.signer import KeyTextError, Signer
+    from flyball.authority.revocation.signer import KeyTextError, Signer
 
     if key_file is None:
         raise click.UsageError(f"name your key file with --key or {KEY_ENV}.")

@@ -26,7 +26,7 @@ def new_key(name: str, key_file: Path) -> None:
 
     The file is readable by you alone, and is never sent anywhere.
     """
-    from flyball.authority.signer import KeyTextError, Signer, key_text
+    from flyball.authority.revocation.signer import KeyTextError, Signer, key_text
 
     try:
         made = Signer.new(name)
@@ -88,7 +88,7 @@ def _seconded(door: Door, waiting: dict[str, Any]) -> bytes:
     """The order signed a second time; overrides need no second signature but the call's own."""
     import msgspec
 
-    from flyball.authority.revocation import EventError, sign_event, verify_event
+    from flyball.authority.revocation.revocation import EventError, sign_event, verify_event
 
     if waiting["act"] == "override":
         return b""

@@ -43,8 +43,8 @@ def check(files: tuple[Path, ...], output: str) -> None:
     Exit codes: 0 they may come into force (remarks at most), 1 they may not, 2 a file cannot be
     read.
     """
-    from flyball.authority.facts import reads
-    from flyball.authority.source import PolicyErrors
+    from flyball.authority.policy.facts import reads
+    from flyball.authority.policy.source import PolicyErrors
 
     try:
         found = read_policies(files)
@@ -82,7 +82,7 @@ def test(files: tuple[Path, ...], tests: tuple[Path, ...], output: str) -> None:
 
     Exit codes: 0 all passed, 1 one failed or the policies have a fault, 2 a file cannot be read.
     """
-    from flyball.authority.cases import judge
+    from flyball.authority.policy.cases import judge
 
     asked = _authority(files)
     judged = list(judge(asked, read_cases(files, tests)))
@@ -128,8 +128,8 @@ def explain(
 
     Exit codes: 0 it is allowed, 1 it is denied, 2 it could not be asked.
     """
-    from flyball.authority.explain import explain as explained
-    from flyball.authority.explain import lines
+    from flyball.authority.policy.explain import explain as explained
+    from flyball.authority.policy.explain import lines
 
     asked = _authority(files)
     if record_id is not None:
@@ -171,7 +171,7 @@ def diff(
     Asks both about each recorded placement, and about each refusal by policy at every pool that
     serves its model. Exit codes: 0 nothing changes, 1 something does, 2 it could not be asked.
     """
-    from flyball.authority.compare import compare
+    from flyball.authority.policy.compare import compare
 
     before, after = _authority((old,)), _authority((new,))
     recorded = read_recorded(records, _fleet(fleet), since)
@@ -200,8 +200,8 @@ def diff(
 
 
 def _authority(files: tuple[Path, ...]) -> Any:
-    from flyball.authority.cedar import CedarAuthority
-    from flyball.authority.source import PolicyErrors
+    from flyball.authority.policy.cedar import CedarAuthority
+    from flyball.authority.policy.source import PolicyErrors
 
     try:
         return CedarAuthority((read_policies(files),))

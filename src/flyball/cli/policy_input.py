@@ -17,9 +17,9 @@ from flyball.serve.log.writer import LedgerError
 from flyball.units import Seconds
 
 if TYPE_CHECKING:
-    from flyball.authority.cases import Case
-    from flyball.authority.compare import Asked
-    from flyball.authority.policies import PolicySet
+    from flyball.authority.policy.cases import Case
+    from flyball.authority.policy.compare import Asked
+    from flyball.authority.policy.policies import PolicySet
 
 ENTITIES = "entities.json"
 TESTS = ("tests.yaml", "tests.yml", "tests.json")
@@ -32,7 +32,7 @@ Question = tuple[Subject, Circumstances, Place]
 def read_policies(files: tuple[Path, ...]) -> "PolicySet":
     """The policy set of these files and folders. CannotUse, or PolicyErrors with every fault."""
     try:
-        from flyball.authority.policies import load as load_policies
+        from flyball.authority.policy.policies import load as load_policies
 
         texts, entities, source = {}, "[]", ENTITIES
         for path in _spread(files):
@@ -52,7 +52,7 @@ def read_policies(files: tuple[Path, ...]) -> "PolicySet":
 
 def read_cases(files: tuple[Path, ...], tests: tuple[Path, ...]) -> "tuple[Case, ...]":
     """All tests of the files named, else of those in the folders."""
-    from flyball.authority.cases import cases
+    from flyball.authority.policy.cases import cases
 
     named = tests or tuple(path for path in _spread(files) if path.name in TESTS)
     if not named:
@@ -65,7 +65,7 @@ def read_cases(files: tuple[Path, ...], tests: tuple[Path, ...]) -> "tuple[Case,
 
 def read_question(file: Path | None, facts: tuple[str, ...]) -> Question:
     """A question of a file, or none, with single facts over it."""
-    from flyball.authority.cases import CaseFault, question
+    from flyball.authority.policy.cases import CaseFault, question
 
     data: dict[str, Any] = {}
     if file is not None:
@@ -112,7 +112,7 @@ class Recorded:
 
     def question(self, record: Record) -> "Asked | None":
         """What policy was asked for this record; None where it was not asked."""
-        from flyball.authority.compare import Asked
+        from flyball.authority.policy.compare import Asked
 
         if isinstance(record, Intent):
             klass, place = self._classes.get(record.class_name), self._places.get(record.pool)
@@ -217,7 +217,7 @@ def _text(path: Path) -> str:
 
 def _placed(path: Path, build: Any) -> Any:
     """What `build` makes of a YAML file; a fault is told with its place."""
-    from flyball.authority.cases import CaseFault
+    from flyball.authority.policy.cases import CaseFault
 
     document = read(str(path))
     raise_if_bad(document)

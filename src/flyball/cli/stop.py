@@ -46,7 +46,7 @@ def give(
     output: str,
 ) -> None:
     """Sign the order and hand it in."""
-    from flyball.authority.revocation import Stop
+    from flyball.authority.revocation.revocation import Stop
 
     at = time.time()
     event = Stop(

@@ -8,7 +8,7 @@ from flyball.cli.file_shape import CannotUse
 from flyball.cli.policy_input import read_policies
 
 if TYPE_CHECKING:
-    from flyball.authority.policies import PolicySet
+    from flyball.authority.policy.policies import PolicySet
     from flyball.governor.authority import Library
 
 
@@ -18,14 +18,14 @@ def read_library(paths: Sequence[Path]) -> "Library":
     Raises CannotUse.
     """
     sets = [_read(path) for path in paths]
-    from flyball.authority.cedar import CedarLibrary
+    from flyball.authority.policy.cedar import CedarLibrary
 
     return CedarLibrary({one.digest: one for one in sets})
 
 
 def _read(path: Path) -> "PolicySet":
     try:
-        from flyball.authority.policies import PolicyErrors
+        from flyball.authority.policy.policies import PolicyErrors
     except ModuleNotFoundError as error:
         step = "install it with pip install 'flyball[governance]'"
         raise CannotUse(f"policies need the package {error.name}: {step}") from None
@@ -38,9 +38,9 @@ def _read(path: Path) -> "PolicySet":
 
 
 def _bundled(path: Path) -> "PolicySet":
-    from flyball.authority.archive import ENTITIES, POLICIES, BundleError
-    from flyball.authority.bundle import decode
-    from flyball.authority.policies import load
+    from flyball.authority.bundles.archive import ENTITIES, POLICIES, BundleError
+    from flyball.authority.bundles.bundle import decode
+    from flyball.authority.policy.policies import load
 
     try:
         bundle = decode(path.read_bytes())

@@ -46,6 +46,8 @@ ROWS = (
 PREFILL_SHARE_MAX = 0.8
 # Weighted least-request: as if no engine gained from more than 64 sequences at once.
 WEIGHT_SEQS_MAX = 64
+# Sequences among which a plan shares a step at least, where it has work for them.
+PLANNED_SEQS = 64
 KV_PRESSURE_FROM = 0.7
 TYPICAL_PROMPT_TOKENS = 512.0
 TYPICAL_OUTPUT_TOKENS = 256.0
@@ -105,30 +107,53 @@ def refresh(
     prefill_s = mixed.per_prefill_token_s
     harm_token = weight * (harm_stall * prefill_s + harm_arrivals * ttft_per_token)
 
-    gpu_usd = (price.usd_per_gpu_second if price else 0.0) * pricing.plan_price_weight
-    joule_usd = e.joule_usd + (price.usd_per_joule if price else 0.0) * pricing.plan_price_weight
-    busy_usd = gpu_usd + joule_usd * e.watts_span
-    pressure = _kv_pressure(e, kv)
-    kv_usd = pricing.kv_price_weight * pressure * prefill_s * (e.base_usd_per_s + gpu_usd)
-    residence_s = TYPICAL_OUTPUT_TOKENS * tpot_base
-    kv_usd += (price.usd_per_kv_token_second if price else 0.0) * residence_s
+    usd = _resources(e, price, policy, usd_per_byte, seqs, kv, TYPICAL_OUTPUT_TOKENS * tpot_base)
     return (
         ttft_base,
         ttft_per_token,
         tpot_base,
         stretch * decode.per_kv_token_s,
-        e.input_usd + busy_usd * prefill_s,
-        kv_usd,
-        e.output_usd
-        + busy_usd * (decode.per_seq_s + decode.base_s / max(8.0, seqs + 1.0))
-        + usd_per_byte * ANSWER_TOKEN_BYTES,
-        usd_per_byte * PROMPT_TOKEN_BYTES,
+        *usd,
         pricing.ttft_width_s / (pricing.ttft_width_s + e.ttft_error * ttft_base * 0.5),
         pricing.tpot_width_s / (pricing.tpot_width_s + e.tpot_error * tpot_base * 0.5),
         weight * harm_seq,
         harm_token,
         weight * harm_kv,
         (slots + 1) * decode.base_s / min(e.seqs_max, WEIGHT_SEQS_MAX),
+    )
+
+
+def _resources(
+    e: EndpointState,
+    price: PoolPrice | None,
+    policy: Policy,
+    usd_per_byte: Usd,
+    seqs: int,
+    kv: float,
+    residence_s: Seconds,
+) -> tuple[Usd, Usd, Usd, Usd]:
+    """USD per uncached token, per KV token held, per answer token and per token of prompt sent.
+
+    The plan prices GPU time as it will be used, at a large batch; a request that comes to an engine
+    at rest displaces nobody there, and is charged its share of such a batch, not of its own. Energy
+    is what the steps really take.
+    """
+    pricing, decode = policy.pricing, e.decode
+    weight, prefill_s = pricing.plan_price_weight, e.mixed.per_prefill_token_s
+    gpu_usd = (price.usd_per_gpu_second if price else 0.0) * weight
+    joule_usd = e.joule_usd + (price.usd_per_joule if price else 0.0) * weight
+    watt_usd = joule_usd * e.watts_span
+    kv_usd = (
+        pricing.kv_price_weight * _kv_pressure(e, kv) * prefill_s * (e.base_usd_per_s + gpu_usd)
+    )
+    kv_usd += (price.usd_per_kv_token_second if price else 0.0) * residence_s
+    planned_s = decode.per_seq_s + decode.base_s / max(min(e.seqs_max, PLANNED_SEQS), seqs + 1.0)
+    drawn_s = decode.per_seq_s + decode.base_s / max(8.0, seqs + 1.0)
+    return (
+        e.input_usd + (gpu_usd + watt_usd) * prefill_s,
+        kv_usd,
+        e.output_usd + gpu_usd * planned_s + watt_usd * drawn_s + usd_per_byte * ANSWER_TOKEN_BYTES,
+        usd_per_byte * PROMPT_TOKEN_BYTES,
     )
 
 

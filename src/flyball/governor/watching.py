@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from flyball.diagnosis.drift.streams import Bank
 from flyball.diagnosis.finding import Evidence, Finding
-from flyball.diagnosis.streams import Bank
 from flyball.governor.objectives import counts
 from flyball.model.signals import Settled
 from flyball.units import Seconds

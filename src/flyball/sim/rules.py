@@ -6,8 +6,8 @@ the same event as in the real one.
 
 from collections.abc import Sequence
 
-from flyball.authority.cedar import CedarLibrary
-from flyball.authority.policies import PolicyErrors, PolicySet, load
+from flyball.authority.policy.cedar import CedarLibrary
+from flyball.authority.policy.policies import PolicyErrors, PolicySet, load
 from flyball.governor.authority import Library, NoBundles
 from flyball.governor.events import BundlesSet
 from flyball.governor.governor import Governor

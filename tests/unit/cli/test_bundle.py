@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from flyball.authority.bundle import decode
-from flyball.authority.signer import Signer, key_text
+from flyball.authority.bundles.bundle import decode
+from flyball.authority.revocation.signer import Signer, key_text
 from flyball.cli import main
 from flyball.ledger.note import ED25519
 from support.bundles import ALICE, BOB, PERMIT

@@ -83,7 +83,7 @@ def test_a_bundle_and_what_it_says(tmp_path: Path) -> None:
 
 
 def test_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from flyball.authority.archive import BundleError
+    from flyball.authority.bundles.archive import BundleError
 
     for code, wanted in (("unreachable", 2), ("no_bundle", 2), ("rollback", 1)):
         with pytest.raises(click.exceptions.Exit) as caught:

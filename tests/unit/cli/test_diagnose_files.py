@@ -6,7 +6,7 @@ import pytest
 
 from flyball.cli.diagnose_files import load_change, load_loops, load_suppressions
 from flyball.cli.file_shape import CannotUse
-from flyball.diagnosis.graph import Effect, Reading
+from flyball.diagnosis.topology.graph import Effect, Reading
 
 LOOPS = """\
 version: v1

@@ -11,10 +11,10 @@ import pytest
 
 from flyball.cli.diagnose_html import CHARTS_MAX, LOOPS_MAX, as_html
 from flyball.cli.diagnose_output import Report
-from flyball.diagnosis.codes import finding
+from flyball.diagnosis.codes.codes import finding
 from flyball.diagnosis.finding import Evidence
-from flyball.diagnosis.graph import Effect, LoopGraph, Reading
 from flyball.diagnosis.suppress import Judged
+from flyball.diagnosis.topology.graph import Effect, LoopGraph, Reading
 from flyball.dialects.telemetry import grid
 from flyball.dialects.telemetry.needs import Lack
 from support.loops import loop

@@ -10,7 +10,7 @@ import pytest
 
 from flyball.cli import diagnose_input as sources
 from flyball.cli.file_shape import CannotUse
-from flyball.diagnosis.topology import topology
+from flyball.diagnosis.topology.topology import topology
 from flyball.model.decision import LoopAction
 from flyball.serve.log.store import LedgerStore
 from support import records

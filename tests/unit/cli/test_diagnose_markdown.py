@@ -4,7 +4,7 @@ import msgspec
 
 from flyball.cli.diagnose_markdown import as_markdown, plain
 from flyball.cli.diagnose_output import Report
-from flyball.diagnosis.codes import finding
+from flyball.diagnosis.codes.codes import finding
 from flyball.diagnosis.finding import Evidence
 from flyball.diagnosis.suppress import Judged
 from flyball.dialects.telemetry.needs import Lack

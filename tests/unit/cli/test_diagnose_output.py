@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 from flyball.cli.diagnose_output import FORMS, Report, as_json, as_text, shown
-from flyball.diagnosis.codes import finding
+from flyball.diagnosis.codes.codes import finding
 from flyball.diagnosis.finding import Evidence
-from flyball.diagnosis.preflight import Difference
 from flyball.diagnosis.suppress import Aside, Judged, Suppression
+from flyball.diagnosis.topology.preflight import Difference
 from support.loops import graph, loop
 
 FOUND = finding(

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from flyball.cli.diagnose_output import Report
 from flyball.cli.diagnose_rules import FINDING, LEAD, as_metrics, as_rules
-from flyball.diagnosis.codes import CODES, finding
+from flyball.diagnosis.codes.codes import CODES, finding
 from flyball.diagnosis.finding import Evidence, Finding
 from flyball.diagnosis.suppress import Judged
 from support.loops import graph, loop

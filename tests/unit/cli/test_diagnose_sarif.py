@@ -6,11 +6,11 @@ from jsonschema import Draft202012Validator
 
 from flyball.cli.diagnose_output import Report
 from flyball.cli.diagnose_sarif import as_sarif
-from flyball.diagnosis.code import LEVELS
-from flyball.diagnosis.codes import finding
+from flyball.diagnosis.codes.code import LEVELS
+from flyball.diagnosis.codes.codes import finding
 from flyball.diagnosis.finding import Evidence
-from flyball.diagnosis.graph import LoopGraph
 from flyball.diagnosis.suppress import Aside, Judged, Suppression
+from flyball.diagnosis.topology.graph import LoopGraph
 from flyball.dialects.telemetry.needs import Lack
 from support.loops import loop
 

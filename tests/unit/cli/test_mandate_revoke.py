@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from flyball.authority.attenuate import reading_of
-from flyball.authority.revocation import Revocation, verify_event
-from flyball.authority.signer import Signer
+from flyball.authority.mandates.attenuate import reading_of
+from flyball.authority.revocation.revocation import Revocation, verify_event
+from flyball.authority.revocation.signer import Signer
 from support.mandatefiles import granted_file, key_file, run
 
 PERSON = Signer.new("ann")

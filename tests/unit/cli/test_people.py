@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flyball.authority.signer import Signer, key_text
+from flyball.authority.revocation.signer import Signer, key_text
 from flyball.cli.people import command, show_state
 from support.doors import ran, shut, the_door
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flyball.diagnosis.codes import finding
+from flyball.diagnosis.codes.codes import finding
 from flyball.diagnosis.finding import Evidence
 from flyball.diagnosis.suppress import Suppression, judge
 

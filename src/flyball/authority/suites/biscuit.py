@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from flyball.authority.mandates.tokens import CHECK_TIME
 from flyball.authority.suites.policies import Case, Folder
-from flyball.authority.tokens import CHECK_TIME
 
 if TYPE_CHECKING:
     from biscuit_auth import Biscuit

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
-from flyball.authority.facts import All, Leaf, condition
-from flyball.authority.leaf import ERRS, HOLDS, outcome, outcomes, probe
+from flyball.authority.policy.facts import All, Leaf, condition
+from flyball.authority.policy.leaf import ERRS, HOLDS, outcome, outcomes, probe
 
 if TYPE_CHECKING:
     from cedarpy import Entities, PolicySet, Schema

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from flyball.diagnosis import pathdrift, streams
-from flyball.diagnosis.attribution import Sample, quantised
+from flyball.diagnosis.drift import pathdrift, streams
+from flyball.diagnosis.drift.attribution import Sample, quantised
 from flyball.diagnosis.signals import Signals
 from flyball.dialects.telemetry import grid
 from flyball.dialects.telemetry.grid import Array

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, cast
 
 from msgspec import Meta, Struct
 
-from flyball.diagnosis.stress import Answer
+from flyball.diagnosis.stress.stress import Answer
 from flyball.dialects.telemetry.otlp import timely
 from flyball.dialects.traces.row import TraceError
 from flyball.model.decision import Candidate, Intent, Outcome, OutcomeKind

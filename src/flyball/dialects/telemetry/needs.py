@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from flyball.diagnosis.fluid_fit import NEEDED
+from flyball.diagnosis.margins.fluid_fit import NEEDED
 
 # Where a signal may come from, for the reader who lacks it.
 SOURCES = {

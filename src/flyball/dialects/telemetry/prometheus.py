@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from flyball.diagnosis.graph import Member, Reading
 from flyball.diagnosis.signals import Signals
+from flyball.diagnosis.topology.graph import Member, Reading
 from flyball.dialects.telemetry import grid, names
 from flyball.dialects.telemetry.grid import Array, Series
 from flyball.dialects.telemetry.names import METRICS, Metric

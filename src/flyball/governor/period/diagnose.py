@@ -5,7 +5,7 @@ signals is closed, the findings are judged, and those that stood for `TOLD_AFTER
 once, until they were gone for `GONE_AFTER`.
 """
 
-from flyball.diagnosis.codes import level_of
+from flyball.diagnosis.codes.codes import level_of
 from flyball.diagnosis.finding import Finding
 from flyball.governor.commands import Command, Diagnosed, Notice, Record
 from flyball.governor.period import signs

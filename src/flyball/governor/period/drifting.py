@@ -4,8 +4,8 @@ A tick is a minute with outcomes: quiet minutes teach nothing. The streams learn
 and after a change of pools, as what was learnt is kept in memory alone.
 """
 
-from flyball.diagnosis.drift import of_alarm
-from flyball.diagnosis.streams import Bank, Watch, standard
+from flyball.diagnosis.drift.drift import of_alarm
+from flyball.diagnosis.drift.streams import Bank, Watch, standard
 from flyball.governor.state import State
 from flyball.governor.watching import STEP, Means
 from flyball.units import Seconds

@@ -12,11 +12,12 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flyball.diagnosis import livegain, topology
-from flyball.diagnosis.codes import finding, level_of
+from flyball.diagnosis.codes.codes import finding, level_of
 from flyball.diagnosis.finding import Evidence, Finding
-from flyball.diagnosis.graph import LoopGraph, Member, member_of, member_of_foreign, merge
-from flyball.diagnosis.known import known_effects
+from flyball.diagnosis.margins import livegain
+from flyball.diagnosis.topology import topology
+from flyball.diagnosis.topology.graph import LoopGraph, Member, member_of, member_of_foreign, merge
+from flyball.diagnosis.topology.known import known_effects
 from flyball.governor.loops.context import CONTEXT, Z
 from flyball.governor.loops.registry import PERIOD_LOOPS, REQUEST_LOOPS
 from flyball.governor.loops.retry import RETRY

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 
 from flyball.diagnosis.finding import Evidence
-from flyball.diagnosis.headroom import Headroom, Ways, headroom
+from flyball.diagnosis.margins.headroom import Headroom, Ways, headroom
 from flyball.governor.loops.demand import USABLE
 from flyball.governor.period.capacity import RUNNING
 from flyball.governor.state import State

@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from flyball.authority.archive import ENTITIES, POLICIES, BundleError
-from flyball.authority.bundle import Bundle, decode
-from flyball.authority.ceilings import lowered, strangers
-from flyball.authority.vet import Demands, Vetted, vet
+from flyball.authority.bundles.archive import ENTITIES, POLICIES, BundleError
+from flyball.authority.bundles.bundle import Bundle, decode
+from flyball.authority.bundles.ceilings import lowered, strangers
+from flyball.authority.bundles.vet import Demands, Vetted, vet
 from flyball.governor.policy import Policy
 from flyball.serve.bundles.kept import Kept
 from flyball.serve.bundles.proven import checker

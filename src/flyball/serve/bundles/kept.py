@@ -6,8 +6,8 @@ and its version is the newest that was ever seen, so that an older one is known 
 
 from pathlib import Path
 
-from flyball.authority.archive import BundleError
-from flyball.authority.bundle import Bundle, decode
+from flyball.authority.bundles.archive import BundleError
+from flyball.authority.bundles.bundle import Bundle, decode
 from flyball.serve.durable import replace_durably
 
 

@@ -7,8 +7,8 @@ that the log signed and enough witnesses cosigned.
 from collections.abc import Callable
 from pathlib import Path
 
-from flyball.authority.archive import BundleError
-from flyball.authority.bundle import Bundle
+from flyball.authority.bundles.archive import BundleError
+from flyball.authority.bundles.bundle import Bundle
 from flyball.ledger.checkpoint import parse
 from flyball.ledger.note import NoteError
 from flyball.ledger.proof import parse_proof, prove

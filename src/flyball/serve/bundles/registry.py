@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from flyball.authority.archive import BUNDLE_BYTES_MAX, MEDIA_TYPE, BundleError
+from flyball.authority.bundles.archive import BUNDLE_BYTES_MAX, MEDIA_TYPE, BundleError
 from flyball.units import Bytes, Seconds
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flyball.authority.archive import BUNDLE_BYTES_MAX, BundleError
+from flyball.authority.bundles.archive import BUNDLE_BYTES_MAX, BundleError
 from flyball.serve.bundles import registry
 from flyball.serve.config.bundles import is_registry
 from flyball.serve.process.reload import stamp

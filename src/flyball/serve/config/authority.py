@@ -194,7 +194,7 @@ def _checked(
     texts: dict[str, str], entities: str, source: str, path: Path, document: Document
 ) -> str:
     """The digest of the set, or "" and what is wrong with it."""
-    from flyball.authority.policies import PolicyErrors, load
+    from flyball.authority.policy.policies import PolicyErrors, load
 
     try:
         return load(texts, entities, entities_source=source).digest

@@ -116,7 +116,7 @@ def _settings(
 
 
 def _check_signers(section: BundleSection, remote: bool, path: Path, document: Document) -> None:
-    from flyball.authority.signer import KeyTextError, read_key
+    from flyball.authority.revocation.signer import KeyTextError, read_key
 
     count = len(section.signers)
     if len(set(section.signers.values())) != count:

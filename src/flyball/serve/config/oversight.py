@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from flyball.authority.roles import Role
+from flyball.authority.revocation.roles import Role
 from flyball.governor.policy import Policy
 from flyball.serve.config.text import Document, Path
 

@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from flyball.authority.roles import OrderError, Waiting, needs_second
+from flyball.authority.revocation.roles import OrderError, Waiting, needs_second
 from flyball.model.acts import Oversight
 from flyball.serve.doors.guard import Guard, reply_json
 from flyball.serve.doors.orders import Effect, Orders

@@ -15,11 +15,11 @@ from pathlib import Path
 from aiohttp import web
 from msgspec import Struct
 
-from flyball.authority.calls import sign_call
-from flyball.authority.feed import Cursor, FeedError
-from flyball.authority.revocation import Event as Order
-from flyball.authority.revocation import Stop, core_event
-from flyball.authority.signer import KeyTextError, Signer, read_key
+from flyball.authority.revocation.calls import sign_call
+from flyball.authority.revocation.feed import Cursor, FeedError
+from flyball.authority.revocation.revocation import Event as Order
+from flyball.authority.revocation.revocation import Stop, core_event
+from flyball.authority.revocation.signer import KeyTextError, Signer, read_key
 from flyball.governor.authority import Authority
 from flyball.governor.events import Event, FeedHeard, Revoked, StopSet
 from flyball.model.acts import Act as ActRecord

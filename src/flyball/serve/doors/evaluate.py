@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from flyball.authority.authzen import PlaceOf, QuestionError, evaluate, evaluate_all
+from flyball.authority.revocation.authzen import PlaceOf, QuestionError, evaluate, evaluate_all
 from flyball.governor.authority import Authority
 from flyball.serve.doors.guard import Guard, reply_json
 from flyball.serve.doors.parties import Caller

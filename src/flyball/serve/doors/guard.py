@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from flyball.authority.roles import Act, OrderError
+from flyball.authority.revocation.roles import Act, OrderError
 from flyball.model.acts import AdminCall
 from flyball.serve.doors.parties import Caller, Parties, Refused
 from flyball.units import MS_PER_S, Bytes, Seconds

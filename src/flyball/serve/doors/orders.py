@@ -10,8 +10,8 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
-from flyball.authority.calls import AGE_S_MAX
-from flyball.authority.revocation import (
+from flyball.authority.revocation.calls import AGE_S_MAX
+from flyball.authority.revocation.revocation import (
     Event,
     EventError,
     Revocation,
@@ -19,8 +19,15 @@ from flyball.authority.revocation import (
     sign_event,
     verify_event,
 )
-from flyball.authority.roles import Act, OrderError, TwoPersons, Waiting, may, needs_second
-from flyball.authority.signer import Signer
+from flyball.authority.revocation.roles import (
+    Act,
+    OrderError,
+    TwoPersons,
+    Waiting,
+    may,
+    needs_second,
+)
+from flyball.authority.revocation.signer import Signer
 from flyball.model.acts import Oversight, RevocationSet
 from flyball.serve.config.oversight import OversightSection
 from flyball.serve.doors.parties import Caller, Parties

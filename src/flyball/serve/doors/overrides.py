@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from flyball.authority.roles import OrderError
+from flyball.authority.revocation.roles import OrderError
 from flyball.governor.events import EndpointDraining, Event
 from flyball.serve.process.operator import HOLD_S_MAX, Act
 from flyball.units import Seconds

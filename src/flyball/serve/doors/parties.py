@@ -6,9 +6,9 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from flyball.authority.calls import CallError, Calls
-from flyball.authority.roles import Act, may
-from flyball.authority.signer import Signer, key_text, read_key
+from flyball.authority.revocation.calls import CallError, Calls
+from flyball.authority.revocation.roles import Act, may
+from flyball.authority.revocation.signer import Signer, key_text, read_key
 from flyball.serve.config.oversight import OversightSection
 from flyball.units import Seconds
 

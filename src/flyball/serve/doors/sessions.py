@@ -10,8 +10,8 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from flyball.authority.revocation import Revocation
-from flyball.authority.setevents import (
+from flyball.authority.revocation.revocation import Revocation
+from flyball.authority.revocation.setevents import (
     TOKEN_BYTES_MAX,
     Ended,
     Issuer,

@@ -13,9 +13,15 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from flyball.authority.roles import OrderError
-from flyball.authority.signer import Signer
-from flyball.authority.statuslist import MEDIA_TYPE, SIZE_MAX, TTL_S, StatusList, status_token
+from flyball.authority.revocation.roles import OrderError
+from flyball.authority.revocation.signer import Signer
+from flyball.authority.revocation.statuslist import (
+    MEDIA_TYPE,
+    SIZE_MAX,
+    TTL_S,
+    StatusList,
+    status_token,
+)
 from flyball.governor.events import Revoked
 from flyball.serve.doors.fault import DoorFault
 from flyball.serve.doors.guard import Guard, reply_json

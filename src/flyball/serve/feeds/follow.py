@@ -10,8 +10,8 @@ import random
 import secrets
 from collections.abc import Callable
 
-from flyball.authority.feed import Beat, Cursor, Feed, FeedError, Taken
-from flyball.authority.revocation import Event
+from flyball.authority.revocation.feed import Beat, Cursor, Feed, FeedError, Taken
+from flyball.authority.revocation.revocation import Event
 from flyball.serve.feeds.store import FeedStore
 from flyball.units import Seconds
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from flyball.authority.feed import Cursor, FeedError, digest, make_beat, make_entry
-from flyball.authority.revocation import Event, read_event
-from flyball.authority.signer import Signer
+from flyball.authority.revocation.feed import Cursor, FeedError, digest, make_beat, make_entry
+from flyball.authority.revocation.revocation import Event, read_event
+from flyball.authority.revocation.signer import Signer
 from flyball.serve.feeds.store import FeedStore
 from flyball.units import Seconds
 

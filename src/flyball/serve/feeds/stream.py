@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
-from flyball.authority.feed import LINE_BYTES_MAX, Kind
+from flyball.authority.revocation.feed import LINE_BYTES_MAX, Kind
 from flyball.serve.feeds.own import OwnFeed
 from flyball.units import Bytes, Seconds
 

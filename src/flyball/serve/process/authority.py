@@ -42,8 +42,8 @@ def prepare(config: Config) -> None:
 
 @lru_cache(LIBRARIES_MAX)
 def _library(sets: tuple[tuple[str, tuple[tuple[str, str], ...], str], ...]) -> Library:
-    from flyball.authority.cedar import CedarLibrary
-    from flyball.authority.policies import load
+    from flyball.authority.policy.cedar import CedarLibrary
+    from flyball.authority.policy.policies import load
 
     return CedarLibrary(
         {digest: load(dict(texts), entities, digest=digest) for digest, texts, entities in sets}
@@ -73,10 +73,10 @@ def token_desk(config: Config, proofs: ProofTable) -> TokenDesk | None:
     settings = config.authority
     if not settings.roots:
         return None
-    from flyball.authority.holder import holder_of
-    from flyball.authority.refusals import MandateError
-    from flyball.authority.signer import read_key
-    from flyball.authority.tokens import Verifier
+    from flyball.authority.mandates.holder import holder_of
+    from flyball.authority.mandates.refusals import MandateError
+    from flyball.authority.mandates.tokens import Verifier
+    from flyball.authority.revocation.signer import read_key
 
     verifier = Verifier(
         {int(number): read_key(key) for number, key in settings.roots.items()},

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from flyball.diagnosis.code import LEVELS
-from flyball.diagnosis.codes import level_of
+from flyball.diagnosis.codes.code import LEVELS
+from flyball.diagnosis.codes.codes import level_of
 from flyball.governor.commands import Diagnosed
 from flyball.governor.objectives import Contract
 from flyball.model.fleet import Fleet

@@ -34,7 +34,7 @@ _FAULTS = {
 
 
 class Verifier(Protocol):
-    """Who knows the root keys: `flyball.authority.tokens.Verifier`."""
+    """Who knows the root keys: `flyball.authority.mandates.tokens.Verifier`."""
 
     def verify(self, token: str, at: Seconds, holder: str = "") -> Mandate:
         """The mandate; raises an error with `code` and `detail`."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from flyball.diagnosis.codes import level_of
+from flyball.diagnosis.codes.codes import level_of
 from flyball.governor.commands import Advise, Diagnosed, Notice
 from flyball.governor.objectives import Contract
 from flyball.model.decision import (

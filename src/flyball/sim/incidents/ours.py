@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from flyball.diagnosis import fluid, fluid_fit, margins, metastable, randomised
-from flyball.diagnosis.codes import level_of
+from flyball.diagnosis.codes.codes import level_of
 from flyball.diagnosis.finding import Finding
-from flyball.diagnosis.graph import LoopGraph
-from flyball.diagnosis.preflight import Change, changed, difference
+from flyball.diagnosis.margins import fluid, fluid_fit, margins, metastable, randomised
+from flyball.diagnosis.margins.watch import COST_GAIN_ERRORS, COST_GAIN_MIN, MarginWatch
 from flyball.diagnosis.signals import Signals
-from flyball.diagnosis.topology import topology
-from flyball.diagnosis.watch import COST_GAIN_ERRORS, COST_GAIN_MIN, MarginWatch
+from flyball.diagnosis.topology.graph import LoopGraph
+from flyball.diagnosis.topology.preflight import Change, changed, difference
+from flyball.diagnosis.topology.topology import topology
 from flyball.sim.incidents.folder import Told
 from flyball.units import Seconds
 

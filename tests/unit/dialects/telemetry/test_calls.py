@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from flyball.diagnosis import propensity
-from flyball.diagnosis.streams import Bank, Watch, standard
+from flyball.diagnosis.drift.streams import Bank, Watch, standard
+from flyball.diagnosis.stress import propensity
 from flyball.dialects.telemetry import calls as module
 from flyball.dialects.telemetry.calls import Calls, Minute, feed, length_of, samples
 from flyball.dialects.telemetry.csvmap import Columns, TableShape

@@ -1,6 +1,6 @@
 """Is each missing signal told with what it would unlock?"""
 
-from flyball.diagnosis.fluid_fit import NEEDED
+from flyball.diagnosis.margins.fluid_fit import NEEDED
 from flyball.dialects.telemetry import needs
 
 

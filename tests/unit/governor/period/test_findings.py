@@ -73,7 +73,7 @@ def test_cuts_that_come_back_as_retries_are_told_where_the_arms_are_counted() ->
 def test_conflicts_with_a_foreign_loop_are_told_and_looked_for_once_per_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from flyball.diagnosis import topology
+    from flyball.diagnosis.topology import topology
 
     play = Watched(loops=(SCALE,), foreign_loops=(HPA,))
     calls: list[float] = []

@@ -1,6 +1,6 @@
 """In mode enforce, which loop is held for a finding, and is it let go again?"""
 
-from flyball.diagnosis.codes import finding
+from flyball.diagnosis.codes.codes import finding
 from flyball.diagnosis.finding import Evidence, Finding
 from flyball.governor.commands import Command
 from flyball.governor.events import HoldSet

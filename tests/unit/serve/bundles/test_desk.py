@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flyball.authority.archive import pack, unpack
+from flyball.authority.bundles.archive import pack, unpack
 from flyball.governor.oversight import Missing
 from flyball.serve.bundles.desk import VOID, Desk, demands_of
 from flyball.serve.config import Config, ConfigErrors

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flyball.authority.archive import BundleError
+from flyball.authority.bundles.archive import BundleError
 from flyball.serve.bundles.kept import Kept
 from support.bundles import bundle
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from flyball.authority.archive import BundleError
-from flyball.authority.bundle import Bundle, decode
-from flyball.authority.vet import Demands, vet
+from flyball.authority.bundles.archive import BundleError
+from flyball.authority.bundles.bundle import Bundle, decode
+from flyball.authority.bundles.vet import Demands, vet
 from flyball.ledger.note import ED25519
 from flyball.ledger.proof import parse_proof
 from flyball.serve.bundles.proven import checker, log_it

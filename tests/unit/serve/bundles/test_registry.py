@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flyball.authority.archive import BUNDLE_BYTES_MAX, MEDIA_TYPE, BundleError
+from flyball.authority.bundles.archive import BUNDLE_BYTES_MAX, MEDIA_TYPE, BundleError
 from flyball.serve.bundles import registry
 from flyball.serve.bundles.registry import newest, pull, push
 from support.bundles import bundle

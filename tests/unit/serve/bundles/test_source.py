@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flyball.authority.archive import BUNDLE_BYTES_MAX, BundleError
+from flyball.authority.bundles.archive import BUNDLE_BYTES_MAX, BundleError
 from flyball.serve.bundles.registry import push
 from flyball.serve.bundles.source import fetch, mark
 from support.bundles import bundle

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from flyball.authority.revocation import sign_event
+from flyball.authority.revocation.revocation import sign_event
 from flyball.governor.events import StopSet
 from flyball.model.acts import AdminCall, Oversight
 from flyball.serve.doors.admin import ABOUT, ORDERS, OVERRIDES, OVERSIGHT

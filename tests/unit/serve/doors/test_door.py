@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flyball.authority.revocation import sign_event
+from flyball.authority.revocation.revocation import sign_event
 from flyball.governor.events import FeedHeard, Revoked, StopSet
 from flyball.model.acts import AdminCall
 from flyball.serve.doors.admin import ORDERS

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from flyball.authority.revocation import Event, sign_event
-from flyball.authority.roles import OrderError, Waiting
+from flyball.authority.revocation.revocation import Event, sign_event
+from flyball.authority.revocation.roles import OrderError, Waiting
 from flyball.model.acts import Oversight, RevocationSet
 from flyball.serve.doors import orders as module
 from flyball.serve.doors.orders import Effect, Orders

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from flyball.authority.roles import OrderError
+from flyball.authority.revocation.roles import OrderError
 from flyball.governor.events import EndpointDraining
 from flyball.serve.doors.overrides import Override, Overrides
 from support.oversight import Around

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flyball.authority.calls import sign_call
-from flyball.authority.signer import Signer, key_text
+from flyball.authority.revocation.calls import sign_call
+from flyball.authority.revocation.signer import Signer, key_text
 from flyball.serve.config.oversight import EvaluatorSection
 from flyball.serve.doors.parties import Caller, Parties, Refused
 from support.oversight import ADA, EVE, NORTH, SOUTH, VIC, feed_of, section

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt import algorithms
 
-from flyball.authority.setevents import LOGOUT, SESSION_REVOKED
+from flyball.authority.revocation.setevents import LOGOUT, SESSION_REVOKED
 from flyball.governor.events import Revoked
 from flyball.model.acts import AdminCall
 from flyball.serve.config.oversight import IssuerSection

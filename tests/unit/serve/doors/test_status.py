@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flyball.authority.roles import OrderError
-from flyball.authority.statuslist import read_token
+from flyball.authority.revocation.roles import OrderError
+from flyball.authority.revocation.statuslist import read_token
 from flyball.governor.events import Revoked
 from flyball.serve.doors.fault import DoorFault
 from flyball.serve.doors.status import Register, Registered

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flyball.authority.feed import Cursor, Kind, digest, make_beat, make_entry
-from flyball.authority.revocation import sign_event
-from flyball.authority.signer import Signer
+from flyball.authority.revocation.feed import Cursor, Kind, digest, make_beat, make_entry
+from flyball.authority.revocation.revocation import sign_event
+from flyball.authority.revocation.signer import Signer
 from flyball.serve.feeds import follow
 from flyball.serve.feeds.follow import Follower
 from flyball.serve.feeds.store import FeedStore

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flyball.authority.feed import Cursor
-from flyball.authority.revocation import sign_event
+from flyball.authority.revocation.feed import Cursor
+from flyball.authority.revocation.revocation import sign_event
 from flyball.serve.feeds.own import FeedDamaged, OwnFeed
 from support.oversight import ADA, NORTH, revocation
 

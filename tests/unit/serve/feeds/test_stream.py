@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from flyball.authority.feed import Cursor, digest, make_entry
-from flyball.authority.revocation import sign_event
+from flyball.authority.revocation.feed import Cursor, digest, make_entry
+from flyball.authority.revocation.revocation import sign_event
 from flyball.serve.feeds import stream
 from flyball.serve.feeds.own import OwnFeed
 from flyball.serve.feeds.store import FeedStore

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flyball.authority.signer import key_text
+from flyball.authority.revocation.signer import key_text
 from flyball.model.verdict import Circumstances, Subject
 from flyball.serve.process.authority import Shelf, in_force, library, token_desk
 from flyball.serve.process.proofs import ProofTable

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flyball.authority import holder
+from flyball.authority.mandates import holder
 from flyball.serve.process import proofs
 from flyball.serve.process.proofs import KEEP_S, ProofTable
 

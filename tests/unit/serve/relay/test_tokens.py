@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from flyball.authority.holder import holder_of, seen_proofs
-from flyball.authority.refusals import MandateError
+from flyball.authority.mandates.holder import holder_of, seen_proofs
+from flyball.authority.mandates.refusals import MandateError
 from flyball.dialects.surface import read_head
 from flyball.model.faults import Refusal
 from flyball.model.request import RequestHead
@@ -121,7 +121,7 @@ def test_a_bad_proof_is_refused(desk: TokenDesk, proofs: list[bytes]) -> None:
 def test_every_code_of_a_verifier_has_a_fault() -> None:
     from typing import get_args
 
-    from flyball.authority.refusals import Code
+    from flyball.authority.mandates.refusals import Code
 
     for code in get_args(Code):
         refusal = refusal_of(MandateError(code, "x"))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from flyball.diagnosis.graph import Effect, LoopGraph, Member, Reading
-from flyball.diagnosis.preflight import Change
 from flyball.diagnosis.signals import Signals
+from flyball.diagnosis.topology.graph import Effect, LoopGraph, Member, Reading
+from flyball.diagnosis.topology.preflight import Change
 from flyball.sim.incidents import ours
 from flyball.sim.incidents.ours import Announced
 from flyball.sim.incidents.plant import COLUMNS, Plant

@@ -6,8 +6,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from flyball.cli.diagnose_files import load_loops
-from flyball.diagnosis.codes import level_of
-from flyball.diagnosis.topology import topology
+from flyball.diagnosis.codes.codes import level_of
+from flyball.diagnosis.topology.topology import topology
 from flyball.sim.incidents import wiring
 
 

@@ -1,0 +1,1 @@
+"""Bundles: policy that travels, signed."""

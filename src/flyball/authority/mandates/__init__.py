@@ -1,0 +1,1 @@
+"""Mandates: what a person let an agent do, in Biscuits."""

@@ -1,0 +1,1 @@
+"""Policy: what the site and the law allow, in Cedar."""

@@ -1,0 +1,1 @@
+"""Do the loops want the same?"""

@@ -1,0 +1,1 @@
+"""Which findings are there, and what is to be done about each?"""

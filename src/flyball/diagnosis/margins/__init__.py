@@ -1,0 +1,1 @@
+"""How far is it to the cliff?"""

@@ -1,0 +1,1 @@
+"""What do backend, load and a change of backend do to the answers?"""

@@ -1,0 +1,1 @@
+"""Which loops are there, and which of them can fight?"""
