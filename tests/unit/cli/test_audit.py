@@ -57,7 +57,7 @@ def test_all_of_it(made: Path, tmp_path: Path) -> None:
     assert result.stdout.strip() == AUDITOR.key.text()
     checked = run("check", out, *KEYS)
     assert checked.exit_code == 0, checked.output
-    assert checked.stdout.splitlines()[-1] == "sound" and "records   46" in checked.stdout
+    assert checked.stdout.splitlines()[-1] == "sound" and "records   47" in checked.stdout
     with zipfile.ZipFile(out) as package:
         names = set(package.namelist())
         page = package.read("report.html").decode()
@@ -76,7 +76,7 @@ def test_by_time_and_by_subject(made: Path, tmp_path: Path) -> None:
         if not result.exit_code:
             report = json.loads(run("check", out, *KEYS, "-o", "json").stdout)
             told[subject] = report["records"]
-    assert told == {"alice": 10, "nobody": 1, "agent:search": 40}
+    assert told == {"alice": 11, "nobody": 1, "agent:search": 41}
     assert make(made, out, "--from", "2025-11-20T00:53:30", "--to", "2025-11-20T00:53:32",
                 "--no-pdf").exit_code == 0  # fmt: skip
     report = json.loads(run("check", out, *KEYS, "-o", "json").stdout)
@@ -125,7 +125,7 @@ def test_a_stranger_s_signature_or_log_is_told(made: Path, tmp_path: Path) -> No
     result = run("check", out, "--key", other, "--log-key", LOG.key.text())
     assert result.exit_code == 1 and "signature: no trusted key" in result.stdout
     result = run("check", out, "--key", AUDITOR.key.text(), "--log-key", other)
-    assert result.exit_code == 1 and "46 problems" in result.stdout
+    assert result.exit_code == 1 and "47 problems" in result.stdout
 
 
 def test_mistakes(made: Path, tmp_path: Path) -> None:
