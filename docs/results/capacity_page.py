@@ -49,8 +49,9 @@ gain on plain chat is that (rivals serve all and are late for many at once), and
 pass the bound, which serves all. With 99 % asked for, that way is closed: on `mixed` with agents
 the governor at its defaults, which were set for 95 %, then carries 8 % less than the tuned loops,
 elsewhere about as much; with the constants of `tuned_governor` (tuned for 95 % as well, and run
-before engines at rest were charged as the plan prices them) a fifth more. In the closed loop agents wait longer
-near the edge: `programs`, completed in the four minutes, grow less than the load. Tables of one or
+before engines at rest were charged as the plan prices them) a fifth more.
+
+In the closed loop agents wait longer near the edge: `programs`, completed in the four minutes, grow less than the load. Tables of one or
 two seeds are first looks, not results; an interval of no width means the same step of the grid.
 The governor's constants were set by hand; but that calls wait at the gate for half their promise
 was tried, with that one value, on seed 3 of `uniform` and seed 1 of `mixed`, which judge here too,
