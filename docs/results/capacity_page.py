@@ -51,13 +51,13 @@ the governor at its defaults, which were set for 95 %, then carries 8 % less tha
 elsewhere about as much; with the constants of `tuned_governor` (tuned for 95 % as well, and run
 before engines at rest were charged as the plan prices them) a fifth more.
 
-In the closed loop agents wait longer near the edge: `programs`, completed in the four minutes, grow less than the load. Tables of one or
-two seeds are first looks, not results; an interval of no width means the same step of the grid.
-The governor's constants were set by hand; but that calls wait at the gate for half their promise
-was tried, with that one value, on seed 3 of `uniform` and seed 1 of `mixed`, which judge here too,
-before it became the default; that a cached prefix is charged no room was tried on seeds 101 to 104
-only. What the search found for the governor did not become the default: on the judging seeds it
-carries a little less at 95 %.
+In the closed loop agents wait longer near the edge: `programs`, completed in the four minutes, grow
+less than the load. Tables of one or two seeds are first looks, not results; an interval of no width
+means the same step of the grid. The governor's constants were set by hand; but that calls wait at
+the gate for half their promise was tried, with that one value, on seed 3 of `uniform` and seed 1 of
+`mixed`, which judge here too, before it became the default; that a cached prefix is charged no room
+was tried on seeds 101 to 104 only. What the search found for the governor did not become the
+default: on the judging seeds it carries a little less at 95 %.
 
 One 8B model; contexts of coding agents at a fifth of the recorded ones, pauses cut at 20 s. Short
 runs: a seed's edge moves by several per cent with the bursts of its four minutes, hence the

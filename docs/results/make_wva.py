@@ -38,8 +38,8 @@ sheets, not measured; which parallelism theirs had is not said), WVA V1 with the
 llm-d's endpoint picker, and the governor with its own autoscaling. Nothing was tuned or fitted.
 One seed: a first look, not a result, and made before engines at rest were charged as the plan
 prices them: until then the governed fleet let replicas stand idle here. *Not answered* = of all
-requests, at the end of the load: refused, or still waiting or running; what the guide calls an error it does not say. `in time` =
-first token in 2 s and 100 ms per token, our promise, not theirs.
+requests, at the end of the load: refused, or still waiting or running; what the guide calls an
+error it does not say. `in time` = first token in 2 s and 100 ms per token, our promise, not theirs.
 """
 
 
