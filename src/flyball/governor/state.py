@@ -225,23 +225,35 @@ class State:
         """Derive the block of one endpoint and write the move down if there was one."""
         from_blocked = bool(self.view.blocked[index])
         if self.view.set_blocked(at, index):
-            out.append(Record(_health_action(self, at, index, from_blocked, reason)))
+            scope = self.view.endpoints[index].name
+            old, new = str(from_blocked).lower(), str(not from_blocked).lower()
+            mode = self.policy.mode
+            act = self.action(at, "health", "endpoint.blocked", scope, old, new, reason, mode)
+            out.append(Record(act))
 
-
-def _health_action(
-    state: State, at: Seconds, index: int, was_blocked: bool, reason: str
-) -> LoopAction:
-    return LoopAction(
-        id=state.record_id("act"),
-        at=at,
-        loop="health",
-        actuator="endpoint.blocked",
-        scope=state.view.endpoints[index].name,
-        old=str(was_blocked).lower(),
-        new=str(not was_blocked).lower(),
-        reason=reason,
-        mode=state.policy.mode,
-    )
+    def action(
+        self,
+        at: Seconds,
+        loop: str,
+        actuator: str,
+        scope: str,
+        old: str,
+        new: str,
+        reason: str,
+        mode: str,
+    ) -> LoopAction:
+        """The record that one loop's set-point moved, was frozen, or was let go."""
+        return LoopAction(
+            id=self.record_id("act"),
+            at=at,
+            loop=loop,
+            actuator=actuator,
+            scope=scope,
+            old=old,
+            new=new,
+            reason=reason,
+            mode=mode,
+        )
 
 
 def _blocks_max(kv_tokens: float) -> int:

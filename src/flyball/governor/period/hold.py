@@ -7,9 +7,6 @@ makes the plan writes it; workers only obey.
 from flyball.governor.commands import Command, Notice, Record
 from flyball.governor.events import Actuated, HoldSet, LoopModeSet, Metered
 from flyball.governor.state import State
-from flyball.model.decision import LoopAction
-from flyball.model.loop import LoopMode
-from flyball.units import Seconds
 
 EVERY_LOOP = "all"
 METERS_MAX = 16_384
@@ -23,7 +20,9 @@ def mode_set(state: State, event: LoopModeSet, out: list[Command]) -> None:
     new = modes.set_mode(event.loop)
     if old != new and state.policy.role != "worker":
         said = _said(event.who, event.reason)
-        out.append(Record(_action(state, event.at, event.loop, "loop.mode", old, new, said, new)))
+        loop = event.loop
+        act = state.action(event.at, loop, "loop.mode", loop, old, new, said, new)
+        out.append(Record(act))
 
 
 def hold_set(state: State, event: HoldSet, out: list[Command]) -> None:
@@ -41,7 +40,7 @@ def hold_set(state: State, event: HoldSet, out: list[Command]) -> None:
         said += f", for {max(0.0, event.until - event.at):g} s"
     loop = event.loop or EVERY_LOOP
     mode = modes.effective(event.loop, event.at)
-    out.append(Record(_action(state, event.at, loop, "loop.hold", old, new, said, mode)))
+    out.append(Record(state.action(event.at, loop, "loop.hold", loop, old, new, said, mode)))
 
 
 def actuated(state: State, event: Actuated, out: list[Command]) -> None:
@@ -63,26 +62,3 @@ def metered(state: State, event: Metered) -> None:
 
 def _said(who: str, reason: str) -> str:
     return f"{who or 'an operator'}: {reason or 'no reason given'}"
-
-
-def _action(
-    state: State,
-    at: Seconds,
-    loop: str,
-    actuator: str,
-    old: str,
-    new: str,
-    reason: str,
-    mode: LoopMode,
-) -> LoopAction:
-    return LoopAction(
-        id=state.record_id("act"),
-        at=at,
-        loop=loop,
-        actuator=actuator,
-        scope=loop,
-        old=old,
-        new=new,
-        reason=reason,
-        mode=mode,
-    )

@@ -63,14 +63,5 @@ def _named(state: State, found: Finding) -> tuple[str, ...]:
 
 def _action(state: State, at: Seconds, name: str, code: str, is_held: bool, why: str) -> LoopAction:
     old, new = ("free", "held") if is_held else ("held", "free")
-    return LoopAction(
-        id=state.record_id("act"),
-        at=at,
-        loop=name,
-        actuator="loop.hold",
-        scope=name,
-        old=old,
-        new=new,
-        reason=f"{WHO}: {code}: {why}",
-        mode=state.modes.effective(name, at),
-    )
+    mode = state.modes.effective(name, at)
+    return state.action(at, name, "loop.hold", name, old, new, f"{WHO}: {code}: {why}", mode)

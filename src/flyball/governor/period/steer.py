@@ -14,7 +14,6 @@ from flyball.governor.loops.registry import PERIOD_LOOPS, Entry
 from flyball.governor.loops.setpoint import SetPoint, Wish
 from flyball.governor.loops.steering import LoopContext
 from flyball.governor.state import State
-from flyball.model.decision import LoopAction
 from flyball.model.loop import LoopMode
 from flyball.units import Seconds
 
@@ -78,7 +77,7 @@ def _trouble(state: State, context: LoopContext, at: Seconds) -> str:
 def _tell_fall_back(state: State, name: str, trouble: str, at: Seconds, out: list[Command]) -> None:
     old, new = ("acting", "standing") if trouble else ("standing", "acting")
     reason = trouble or "what kept it from acting is over"
-    out.append(Record(_action(state, at, name, "loop.fallback", name, old, new, reason, "observe")))
+    out.append(Record(state.action(at, name, "loop.fallback", name, old, new, reason, "observe")))
     level, code = ("warning", "loop-fell-back") if trouble else ("info", "loop-resumed")
     out.append(Notice(level, code, f"{name}: {reason}"))
 
@@ -119,8 +118,8 @@ def _move(
     targets = wish.targets if value < before else ()
     step = round(before - value) if loop.is_whole else len(targets)
     out.append(Set(loop.name, loop.actuator, wish.scope, value, targets[:step]))
-    action = _action(
-        state, at, loop.name, loop.actuator, wish.scope, f"{before:g}", f"{value:g}", reason, mode
+    action = state.action(
+        at, loop.name, loop.actuator, wish.scope, f"{before:g}", f"{value:g}", reason, mode
     )
     out.append(Record(action))
     if wish.slope:
@@ -160,32 +159,8 @@ def _show(
     if mode == "enforce" or not is_new or abs(wanted - point.present) <= ROUNDING:
         return
     old, new = f"{point.present:g}", f"{wanted:g}"
-    action = _action(state, at, loop.name, loop.actuator, wish.scope, old, new, reason, mode)
+    action = state.action(at, loop.name, loop.actuator, wish.scope, old, new, reason, mode)
     out.append(Record(action))
     if mode == "advise":
         text = f"{loop.name}: {loop.actuator} of {wish.scope} from {old} to {new}: {reason}"
         out.append(Notice("info", "loop-advice", text))
-
-
-def _action(
-    state: State,
-    at: Seconds,
-    loop: str,
-    actuator: str,
-    scope: str,
-    old: str,
-    new: str,
-    reason: str,
-    mode: LoopMode,
-) -> LoopAction:
-    return LoopAction(
-        id=state.record_id("act"),
-        at=at,
-        loop=loop,
-        actuator=actuator,
-        scope=scope,
-        old=old,
-        new=new,
-        reason=reason,
-        mode=mode,
-    )
