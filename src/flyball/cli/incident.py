@@ -1,8 +1,8 @@
 """`flyball incident`: how are incidents with known truth made, run and scored?"""
 
-from importlib import import_module
-
 import click
+
+from flyball.cli.group import LazyGroup
 
 # name -> (file of this package, one-line help): a command's file is imported when it is run.
 COMMANDS = {
@@ -13,23 +13,7 @@ COMMANDS = {
 }
 
 
-class IncidentGroup(click.Group):
-    """A group that imports a command's file when the command is run, not before."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        return import_module(f"flyball.cli.{COMMANDS[cmd_name][0]}").command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group("incident", cls=IncidentGroup)
+@click.group("incident", cls=LazyGroup, files=COMMANDS)
 def command() -> None:
     """Incidents with a known truth, to judge detectors by.
 

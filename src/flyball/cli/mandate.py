@@ -1,8 +1,8 @@
 """`flyball mandate`: how is a mandate granted, narrowed, read, listed, revoked?"""
 
-from importlib import import_module
-
 import click
+
+from flyball.cli.group import LazyGroup
 
 # name -> (file of this package, one-line help): a command's file is imported when it is run.
 COMMANDS = {
@@ -16,23 +16,7 @@ COMMANDS = {
 }
 
 
-class MandateGroup(click.Group):
-    """A group that imports a command's file when the command is run, not before."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        return import_module(f"flyball.cli.{COMMANDS[cmd_name][0]}").command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group("mandate", cls=MandateGroup)
+@click.group("mandate", cls=LazyGroup, files=COMMANDS)
 def command() -> None:
     """Delegation from a person to agents: tokens that are ordinary API keys.
 
